@@ -1,0 +1,1 @@
+//! Loading a verified bundle into a target.

@@ -1,0 +1,41 @@
+//! gapferry carries container images and OCI artifacts across an air gap.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! source -> select -> export -> bundle -> verify -> import -> target
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`oci`] | digests, descriptors, references, manifests, verifying readers |
+//! | [`report`] | progress and events |
+//! | [`files`] | opening and writing files without surprises |
+//! | [`trust`] | keys, signatures, thresholds, [`trust::Verified`] |
+//! | [`layout`] | an OCI layout on disk |
+//! | [`registry`] | the distribution-spec client |
+//! | [`bundle`] | the bundle format: seal, sums, lading, catalog, packaging |
+//! | [`source`] | where images come from |
+//! | [`target`] | where images go |
+//! | [`select`] | what travels: list files, the lock |
+//! | [`verify`] | the numbered verification; the only maker of a verified bundle |
+//! | [`export`] | plan and write a bundle |
+//! | [`import`] | load a verified bundle into a target |
+//! | [`serve`] | a read-only registry over a layout |
+//! | [`cli`] | the command line; the only part that prints |
+
+pub mod bundle;
+pub mod cli;
+pub mod export;
+pub mod files;
+pub mod import;
+pub mod layout;
+pub mod oci;
+pub mod registry;
+pub mod report;
+pub mod select;
+pub mod serve;
+pub mod source;
+pub mod target;
+pub mod trust;
+pub mod verify;

@@ -1,0 +1,3 @@
+//! The `gapferry` command: everything is in [`gapferry::cli`].
+
+fn main() {}

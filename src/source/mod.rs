@@ -1,0 +1,63 @@
+//! Where images come from: manifests and blobs by digest, from a registry, a layout or an archive.
+
+use std::io::Read;
+
+use crate::layout::LayoutError;
+use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag};
+use crate::registry::RegistryError;
+
+/// One image, or every image of one repository, in the place that holds it.
+///
+/// What comes from a source is proven by digest before it is used: a [`Manifest`] cannot exist
+/// unproven, and blobs are read through a verifying reader.
+pub trait Source: Send + Sync {
+    /// The document that the location names now.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] when there is none.
+    fn root(&self) -> Result<Manifest, SourceError>;
+
+    /// The document under another tag of the same repository; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the place cannot be asked, or gives a document that is not what it says.
+    fn tagged(&self, tag: &Tag) -> Result<Option<Manifest>, SourceError>;
+
+    /// The document of this digest, size and media type.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`]; [`SourceError::Manifest`] when the bytes are others.
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, SourceError>;
+
+    /// The documents that name `subject` as their subject, sorted by digest, by whatever way this
+    /// place knows them. No repeats.
+    ///
+    /// # Errors
+    /// Not for "there are none".
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, SourceError>;
+
+    /// The bytes of a blob. The reader resumes by itself where it can and fails, instead of
+    /// ending, when the content is not that of the descriptor
+    /// ([`crate::oci::ContentError`] inside the [`std::io::Error`]).
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] when the blob is not there.
+    fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError>;
+}
+
+/// Why a source does not give what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It is not there. The input's fault.
+    #[error("{0} is not there")]
+    NotFound(String),
+    /// The registry's answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The layout's state.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A manifest that is not what its digest says, or malformed. The input's fault.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}

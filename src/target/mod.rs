@@ -1,0 +1,103 @@
+//! Where images go: a registry or an OCI layout.
+//!
+//! Content comes in three steps, so that nothing is seen before all of it is proven:
+//! [`Target::stage`] takes the bytes of blobs and shows them to nobody, [`Target::commit`] gives
+//! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
+//! tags last of all.
+
+use std::io::Read;
+
+use crate::layout::LayoutError;
+use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
+use crate::registry::RegistryError;
+
+/// A place that takes images. Called from many threads.
+pub trait Target: Send + Sync {
+    /// True when `repository` holds this blob already.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError>;
+
+    /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
+    ///
+    /// # Errors
+    /// [`TargetError::Read`] when `content` fails.
+    fn stage(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        content: &mut dyn Read,
+    ) -> Result<Box<dyn Staged>, TargetError>;
+
+    /// Makes a blob that `from` holds a blob of `to`, if the place can do that.
+    ///
+    /// # Errors
+    /// Not for "it cannot": that is `Ok(false)`.
+    fn share(
+        &self,
+        blob: &Descriptor,
+        from: &Repository,
+        to: &Repository,
+    ) -> Result<bool, TargetError>;
+
+    /// The digest of the document that `tag` names; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    fn tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, TargetError>;
+
+    /// True when `repository` holds this document.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    fn has_manifest(
+        &self,
+        repository: &Repository,
+        document: &Descriptor,
+    ) -> Result<bool, TargetError>;
+
+    /// Stores a document under its digest. Its blobs and children are there already.
+    ///
+    /// # Errors
+    /// The place's refusal.
+    fn put_manifest(&self, repository: &Repository, document: &Manifest)
+    -> Result<(), TargetError>;
+
+    /// Lets `tag` name a document that `repository` holds.
+    ///
+    /// # Errors
+    /// The place's refusal.
+    fn put_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        document: &Manifest,
+    ) -> Result<(), TargetError>;
+}
+
+/// A blob whose bytes a target has and shows to nobody. Dropped without a commit, it is discarded.
+pub trait Staged: Send {
+    /// Gives the blob its digest.
+    ///
+    /// # Errors
+    /// [`TargetError::Expired`] when the place has forgotten it: stage it again.
+    fn commit(self: Box<Self>) -> Result<(), TargetError>;
+}
+
+/// Why a target does not take what it is given.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The content to be stored could not be read, or proved to be wrong while it was read.
+    #[error("{0}")]
+    Read(std::io::Error),
+    /// The place forgot the staged bytes.
+    #[error("the registry has forgotten an upload that was under way")]
+    Expired,
+    /// The registry's answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The layout's state.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
