@@ -7,6 +7,7 @@ mod descriptor;
 mod digest;
 pub mod json;
 mod manifest;
+mod marks;
 mod pinned;
 mod platform;
 mod reader;
@@ -18,6 +19,7 @@ pub use descriptor::{
 };
 pub use digest::{Digest, Hasher, InvalidDigest, hex, unhex};
 pub use manifest::{Content, MAX_CHILDREN, MAX_MANIFEST_SIZE, Manifest, ManifestError};
+pub use marks::{BlockHasher, MARK_BLOCK, MARK_SIZE};
 pub use pinned::{Omitted, OmittedReason, PinnedDocument, PinnedImage, Role};
 pub use platform::{InvalidPlatform, Platform};
 pub use reader::{ContentError, VerifyingReader};
