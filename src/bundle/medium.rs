@@ -1,0 +1,341 @@
+//! What lies on a medium: the files of one bundle, found in directories, archives and volumes.
+//!
+//! Withstands: links, FIFOs and devices (refused unopened), files that are no part of a bundle,
+//! archive members outside the strict subset, archives that end early or go on, a name in two
+//! sizes, any number of members (capped). Nothing is extracted. Names and sizes found here are
+//! claims until the verifier has compared them with what is signed. Normative text:
+//! `formats/packaging.md`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::path::{BlobPath, BundlePath, HeadFile};
+use super::ustar;
+use crate::files::{self, FileError};
+
+/// How many files a bundle may have.
+pub const MAX_FILES: usize = 4_000_000;
+
+/// Directories that operating systems put on media by themselves. Never opened.
+const SYSTEM: [&str; 6] = [
+    "lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashes", ".Spotlight-V100", ".fseventsd",
+];
+/// Names that belong to packaging or protection and not to the content. Passed over unopened by a
+/// version that does not know them.
+const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
+
+/// The files of one bundle and where each lies.
+#[derive(Debug)]
+pub struct Medium {
+    pieces: BTreeMap<BundlePath, Piece>,
+    volumes: Vec<u32>,
+}
+
+/// Where a file of a bundle lies.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    place: Place,
+    /// Bytes, as the file system or the archive's header says.
+    pub size: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A file of its own: a path below a directory.
+    File { root: Arc<PathBuf>, path: PathBuf },
+    /// Bytes of an archive, from `offset` on.
+    Member { archive: Arc<(PathBuf, File)>, offset: u64 },
+}
+
+/// Why what lies on a medium is not taken for a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum MediumError {
+    /// A file could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No bundle in the places given. The input's fault.
+    #[error("there is no bundle in {0}")]
+    Empty(String),
+    /// A file that is no part of a bundle. The input's fault.
+    #[error("{} is not part of a bundle", .0.display())]
+    Extra(PathBuf),
+    /// An archive holds what archives of bundles do not. The input's fault.
+    #[error("{}, byte {offset}: {what}", file.display())]
+    Framing {
+        /// The archive.
+        file: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// One name, two files of different size. The input's fault.
+    #[error("{path} lies there twice, with {first} and with {second} bytes")]
+    Twice {
+        /// The name.
+        path: BundlePath,
+        /// Bytes of one.
+        first: u64,
+        /// Bytes of the other.
+        second: u64,
+    },
+    /// More files than any bundle has. The input's fault.
+    #[error("more than {MAX_FILES} files")]
+    TooMany,
+}
+
+impl Medium {
+    /// Finds the files of the bundle that lies in `places`: directories, archives and volumes that
+    /// together hold one bundle, in any order.
+    ///
+    /// # Errors
+    /// Every [`MediumError`].
+    pub fn gather(places: &[PathBuf]) -> Result<Medium, MediumError> {
+        let mut medium = Medium { pieces: BTreeMap::new(), volumes: Vec::new() };
+        for place in places {
+            let kind = std::fs::metadata(place).map_err(|error| FileError::io("open", place, error))?;
+            match kind.is_dir() {
+                true => medium.directory(place)?,
+                false => medium.archive(place)?,
+            }
+        }
+        if medium.pieces.is_empty() {
+            let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+            return Err(MediumError::Empty(places.join(", ")));
+        }
+        medium.volumes.sort_unstable();
+        medium.volumes.dedup();
+        Ok(medium)
+    }
+
+    /// Where a file lies; `None` when it was not found.
+    pub fn get(&self, path: &BundlePath) -> Option<&Piece> {
+        self.pieces.get(path)
+    }
+
+    /// Every file that was found.
+    pub fn paths(&self) -> impl Iterator<Item = &BundlePath> {
+        self.pieces.keys()
+    }
+
+    /// The numbers of the volumes that were found, in order.
+    pub fn volumes(&self) -> &[u32] {
+        &self.volumes
+    }
+
+    fn add(&mut self, path: BundlePath, piece: Piece) -> Result<(), MediumError> {
+        if self.pieces.len() >= MAX_FILES {
+            return Err(MediumError::TooMany);
+        }
+        let second = piece.size;
+        // The same volume given twice is no harm: the first copy is read.
+        match self.pieces.entry(path).or_insert(piece).size {
+            first if first == second => Ok(()),
+            first => Err(MediumError::Twice { path, first, second }),
+        }
+    }
+
+    fn directory(&mut self, root: &Path) -> Result<(), MediumError> {
+        let shared = Arc::new(root.to_owned());
+        for entry in std::fs::read_dir(root).map_err(|error| FileError::io("list", root, error))? {
+            let entry = entry.map_err(|error| FileError::io("list", root, error))?;
+            let name = entry.file_name();
+            let extra = || MediumError::Extra(entry.path());
+            let name = name.to_str().ok_or_else(extra)?;
+            if SYSTEM.contains(&name) || name.starts_with(".Trash-") {
+                continue;
+            }
+            if COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
+            if name == "blobs" {
+                self.blobs(&shared)?;
+            } else if let Some(number) = volume_number(name) {
+                self.archive(&entry.path())?;
+                self.volumes.push(number);
+            } else {
+                let file: HeadFile = name.parse().map_err(|_| extra())?;
+                self.file(&shared, BundlePath::Head(file), PathBuf::from(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `blobs/sha256/<hex>`, and nothing else below `blobs`.
+    fn blobs(&mut self, root: &Arc<PathBuf>) -> Result<(), MediumError> {
+        let top = root.join("blobs");
+        for entry in walkdir::WalkDir::new(&top).follow_links(false).max_depth(3).into_iter() {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(&top).to_owned();
+                FileError::io("list", &path, error.into())
+            })?;
+            let relative = entry.path().strip_prefix(root.as_path()).unwrap_or(entry.path());
+            match (entry.depth(), entry.file_type().is_dir()) {
+                (0, true) => {}
+                (1, true) if entry.file_name() == "sha256" => {}
+                (2, false) => {
+                    let name = relative.to_str().ok_or_else(|| MediumError::Extra(entry.path().to_owned()))?;
+                    let path = name.parse().map_err(|_| MediumError::Extra(entry.path().to_owned()))?;
+                    self.file(root, path, relative.to_owned())?;
+                }
+                _ => return Err(MediumError::Extra(entry.path().to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, root: &Arc<PathBuf>, path: BundlePath, relative: PathBuf) -> Result<(), MediumError> {
+        let full = root.join(&relative);
+        let kind = std::fs::symlink_metadata(&full).map_err(|error| FileError::io("inspect", &full, error))?;
+        if !kind.is_file() {
+            return Err(FileError::NotRegular { path: full }.into());
+        }
+        let place = Place::File { root: root.clone(), path: relative };
+        self.add(path, Piece { place, size: kind.len() })
+    }
+
+    /// Reads the headers of an archive or a volume, from one to the next by seeking.
+    fn archive(&mut self, path: &Path) -> Result<(), MediumError> {
+        let mut file = files::open(path)?;
+        let failed = |error| FileError::io("read", path, error);
+        let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let archive = Arc::new((path.to_owned(), file));
+        let mut offset = 0;
+        loop {
+            let framing = |what| MediumError::Framing { file: path.to_owned(), offset, what };
+            let mut block = [0; ustar::BLOCK as usize];
+            if length.saturating_sub(offset) < ustar::TRAILER {
+                return Err(framing("the archive ends early"));
+            }
+            archive.1.read_exact_at(&mut block, offset).map_err(failed)?;
+            if block == [0; ustar::BLOCK as usize] {
+                return check_end(&archive, offset, length);
+            }
+            let (name, size) = ustar::parse(&block)
+                .ok_or_else(|| framing("not a member that an archive of a bundle may have"))?;
+            let content = offset + ustar::BLOCK;
+            // Compared before it is added: a size near the largest number must not wrap.
+            if size > length || offset + ustar::member_size(size) > length {
+                return Err(framing("the archive ends within this member"));
+            }
+            check_padding(&archive, content + size, ustar::padding(size))?;
+            let place = Place::Member { archive: archive.clone(), offset: content };
+            self.add(name, Piece { place, size })?;
+            offset += ustar::member_size(size);
+        }
+    }
+}
+
+/// After the last member: two blocks of zeros and the end of the file.
+fn check_end(archive: &(PathBuf, File), offset: u64, length: u64) -> Result<(), MediumError> {
+    if length - offset != ustar::TRAILER {
+        let what = "the archive goes on after its end";
+        return Err(MediumError::Framing { file: archive.0.clone(), offset, what });
+    }
+    check_padding(archive, offset, ustar::TRAILER)
+}
+
+fn check_padding(archive: &(PathBuf, File), offset: u64, size: u64) -> Result<(), MediumError> {
+    let mut bytes = [0; ustar::TRAILER as usize];
+    let bytes = &mut bytes[..size.min(ustar::TRAILER) as usize];
+    archive.1.read_exact_at(bytes, offset).map_err(|error| FileError::io("read", &archive.0, error))?;
+    match bytes.iter().position(|byte| *byte != 0) {
+        None => Ok(()),
+        Some(at) => {
+            let what = "padding that is not zero";
+            Err(MediumError::Framing { file: archive.0.clone(), offset: offset + at as u64, what })
+        }
+    }
+}
+
+impl Piece {
+    /// Opens the file for reading from its start. No byte past `size` is read.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn open(&self) -> Result<PieceReader, FileError> {
+        let (file, offset) = match &self.place {
+            Place::File { root, path } => {
+                let full = root.join(path);
+                (Arc::new((full, files::open_beneath(root, path)?)), 0)
+            }
+            Place::Member { archive, offset } => (archive.clone(), *offset),
+        };
+        Ok(PieceReader { file, offset, left: self.size })
+    }
+
+    /// The whole file, if it is at most `cap` bytes; `None` when it is larger.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn read(&self, cap: u64) -> Result<Option<Vec<u8>>, FileError> {
+        if self.size > cap {
+            return Ok(None);
+        }
+        let mut reader = self.open()?;
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(|error| FileError::io("read", &self.file(), error))?;
+        Ok(Some(bytes))
+    }
+
+    /// The file of the medium that holds it.
+    pub fn file(&self) -> PathBuf {
+        match &self.place {
+            Place::File { root, path } => root.join(path),
+            Place::Member { archive, .. } => archive.0.clone(),
+        }
+    }
+
+    /// At which byte of that file it begins.
+    pub fn offset(&self) -> u64 {
+        match &self.place {
+            Place::File { .. } => 0,
+            Place::Member { offset, .. } => *offset,
+        }
+    }
+}
+
+/// Reads one file of a bundle.
+pub struct PieceReader {
+    file: Arc<(PathBuf, File)>,
+    offset: u64,
+    left: u64,
+}
+
+impl Read for PieceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.file.1.read_at(&mut buffer[..room], self.offset)?;
+        self.offset += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// `volume-0001.tar` is volume 1.
+fn volume_number(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix("volume-")?.strip_suffix(".tar")?;
+    let number = digits.parse().ok()?;
+    (volume_name(number) == name && number > 0).then_some(number)
+}
+
+/// The name of a volume, numbered from 1. Fits FAT32 and ISO 9660 with any extension.
+pub fn volume_name(number: u32) -> String {
+    format!("volume-{number:04}.tar")
+}
+
+impl From<BlobPath> for BundlePath {
+    fn from(blob: BlobPath) -> BundlePath {
+        BundlePath::Blob(blob)
+    }
+}
+
+impl From<HeadFile> for BundlePath {
+    fn from(file: HeadFile) -> BundlePath {
+        BundlePath::Head(file)
+    }
+}
