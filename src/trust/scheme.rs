@@ -1,0 +1,43 @@
+//! Signature schemes by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::TrustError;
+
+/// A way to sign. It is chosen by whoever makes a key, recorded with the key, and never taken from
+/// what is being verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// Ed25519 (RFC 8032): a signature is 64 raw bytes.
+    #[default]
+    Ed25519,
+}
+
+impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Scheme; 1] = [Scheme::Ed25519];
+
+    /// The name, as people write it and as it goes into key ids.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Ed25519 => "ed25519",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scheme {
+    type Err = TrustError;
+
+    fn from_str(text: &str) -> Result<Scheme, TrustError> {
+        let unknown = || TrustError::UnknownScheme(text.chars().take(100).collect());
+        Scheme::ALL.into_iter().find(|scheme| scheme.name() == text).ok_or_else(unknown)
+    }
+}

@@ -1,0 +1,47 @@
+//! The proof that something was verified.
+
+/// A value that was verified, or that was made from nothing but verified values.
+///
+/// Only this module makes one, so a function that takes a `Verified<T>` cannot be handed bytes
+/// that nobody checked:
+///
+/// ```compile_fail
+/// let forged = gapferry::trust::Verified::new(b"bytes from a stick".to_vec());
+/// ```
+///
+/// ```compile_fail
+/// let forged = gapferry::trust::Verified(b"bytes from a stick".to_vec());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// Says that `value` is verified. The one place to look at when asking who may say so.
+    pub(super) fn new(value: T) -> Verified<T> {
+        Verified(value)
+    }
+
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// The value, without the proof.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// What `make` makes of the value, as verified as the value was: `make` must bring in nothing
+    /// from elsewhere.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Verified<U> {
+        Verified(make(self.0))
+    }
+
+    /// As [`Verified::map`], for what may fail.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Verified<U>, E> {
+        Ok(Verified(make(self.0)?))
+    }
+}
