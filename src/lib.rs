@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`oci`] | digests, descriptors, references, manifests, verifying readers |
 //! | [`report`] | progress and events |
+//! | [`pool`] | threads for work that waits |
 //! | [`files`] | opening and writing files without surprises |
 //! | [`trust`] | keys, signatures, thresholds, [`trust::Verified`] |
 //! | [`layout`] | an OCI layout on disk |
@@ -31,6 +32,7 @@ pub mod files;
 pub mod import;
 pub mod layout;
 pub mod oci;
+pub mod pool;
 pub mod registry;
 pub mod report;
 pub mod select;

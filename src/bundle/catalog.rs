@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn is_read_as_it_was_written() {
-        let catalog = Catalog::new(vec![blob("a", 5), blob("b", 3 * MARK_BLOCK as u64), blob("c", 0)]);
+        let catalog =
+            Catalog::new(vec![blob("a", 5), blob("b", 3 * MARK_BLOCK as u64), blob("c", 0)]);
         let read = Catalog::parse(&catalog.to_bytes()).unwrap();
         assert_eq!(read, catalog);
         assert_eq!(read.get(&Digest::of(b"b")).unwrap().marks.0.len(), 3);

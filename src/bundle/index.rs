@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::path::BlobPath;
-use crate::oci::{Content, Digest, Manifest, MediaType, OCI_INDEX, PinnedImage, Platform, Role, json};
+use crate::oci::{
+    Content, Digest, Manifest, MediaType, OCI_INDEX, PinnedImage, Platform, Role, json,
+};
 
 /// The content of `oci-layout`.
 pub const OCI_LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}\n";
@@ -51,11 +53,8 @@ struct Index {
 /// `index.json`: the root of every image by its name, the documents that have a tag of their own,
 /// and, without a name, the documents that only a `subject` ties to an image.
 pub fn index_json(images: &[PinnedImage]) -> Vec<u8> {
-    let index = Index {
-        schema_version: 2,
-        media_type: OCI_INDEX.to_owned(),
-        manifests: entries(images),
-    };
+    let index =
+        Index { schema_version: 2, media_type: OCI_INDEX.to_owned(), manifests: entries(images) };
     let mut bytes = serde_json::to_vec_pretty(&index).expect("an index is plain data");
     bytes.push(b'\n');
     bytes
@@ -71,7 +70,8 @@ pub fn check_index_json(bytes: &[u8], images: &[PinnedImage]) -> Result<(), Inde
     let mut expected = entries(images);
     index.manifests.sort();
     expected.sort();
-    let same = index.schema_version == 2 && index.media_type == OCI_INDEX && index.manifests == expected;
+    let same =
+        index.schema_version == 2 && index.media_type == OCI_INDEX && index.manifests == expected;
     if same { Ok(()) } else { Err(IndexError::Differs(NAME)) }
 }
 
@@ -135,13 +135,17 @@ pub fn check_docker_manifest_json(
     documents: &BTreeMap<Digest, Manifest>,
 ) -> Result<(), IndexError> {
     const NAME: &str = "manifest.json";
-    let found: Vec<DockerEntry> = json::parse(bytes).map_err(|error| IndexError::Json(NAME, error))?;
+    let found: Vec<DockerEntry> =
+        json::parse(bytes).map_err(|error| IndexError::Json(NAME, error))?;
     let expected: Vec<DockerEntry> =
         images.iter().filter_map(|image| docker_entry(image, documents)).collect();
     if found == expected { Ok(()) } else { Err(IndexError::Differs(NAME)) }
 }
 
-fn docker_entry(image: &PinnedImage, documents: &BTreeMap<Digest, Manifest>) -> Option<DockerEntry> {
+fn docker_entry(
+    image: &PinnedImage,
+    documents: &BTreeMap<Digest, Manifest>,
+) -> Option<DockerEntry> {
     image.name.tag.as_ref()?;
     let manifest = documents.get(&docker_choice(image)?)?;
     let Content::Image { config: Some(config), layers } = manifest.content() else { return None };
@@ -174,7 +178,9 @@ fn docker_choice(image: &PinnedImage) -> Option<Digest> {
     ["linux/amd64", "linux/arm64"]
         .iter()
         .filter_map(|text| text.parse::<Platform>().ok())
-        .find_map(|wanted| children().find(|child| child.platform.as_ref().is_some_and(|p| p.satisfies(&wanted))))
+        .find_map(|wanted| {
+            children().find(|child| child.platform.as_ref().is_some_and(|p| p.satisfies(&wanted)))
+        })
         .or_else(|| children().next())
         .map(|child| child.digest)
 }

@@ -22,7 +22,12 @@ pub const MAX_FILES: usize = 4_000_000;
 
 /// Directories that operating systems put on media by themselves. Never opened.
 const SYSTEM: [&str; 6] = [
-    "lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashes", ".Spotlight-V100", ".fseventsd",
+    "lost+found",
+    "System Volume Information",
+    "$RECYCLE.BIN",
+    ".Trashes",
+    ".Spotlight-V100",
+    ".fseventsd",
 ];
 /// Names that belong to packaging or protection and not to the content. Passed over unopened by a
 /// version that does not know them.
@@ -97,14 +102,24 @@ impl Medium {
     pub fn gather(places: &[PathBuf]) -> Result<Medium, MediumError> {
         let mut medium = Medium { pieces: BTreeMap::new(), volumes: Vec::new() };
         for place in places {
-            let kind = std::fs::metadata(place).map_err(|error| FileError::io("open", place, error))?;
-            match kind.is_dir() {
-                true => medium.directory(place)?,
-                false => medium.archive(place)?,
+            let kind =
+                std::fs::metadata(place).map_err(|error| FileError::io("open", place, error))?;
+            let name = place.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            match name.parse() {
+                _ if kind.is_dir() => medium.directory(place)?,
+                Ok(file) => {
+                    let root = Arc::new(files::parent(place));
+                    medium.file(&root, BundlePath::Head(file), PathBuf::from(name))?;
+                }
+                Err(_) => {
+                    medium.archive(place)?;
+                    medium.volumes.extend(volume_number(name));
+                }
             }
         }
         if medium.pieces.is_empty() {
-            let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+            let places: Vec<String> =
+                places.iter().map(|place| place.display().to_string()).collect();
             return Err(MediumError::Empty(places.join(", ")));
         }
         medium.volumes.sort_unstable();
@@ -178,8 +193,11 @@ impl Medium {
                 (0, true) => {}
                 (1, true) if entry.file_name() == "sha256" => {}
                 (2, false) => {
-                    let name = relative.to_str().ok_or_else(|| MediumError::Extra(entry.path().to_owned()))?;
-                    let path = name.parse().map_err(|_| MediumError::Extra(entry.path().to_owned()))?;
+                    let name = relative
+                        .to_str()
+                        .ok_or_else(|| MediumError::Extra(entry.path().to_owned()))?;
+                    let path =
+                        name.parse().map_err(|_| MediumError::Extra(entry.path().to_owned()))?;
                     self.file(root, path, relative.to_owned())?;
                 }
                 _ => return Err(MediumError::Extra(entry.path().to_owned())),
@@ -188,9 +206,15 @@ impl Medium {
         Ok(())
     }
 
-    fn file(&mut self, root: &Arc<PathBuf>, path: BundlePath, relative: PathBuf) -> Result<(), MediumError> {
+    fn file(
+        &mut self,
+        root: &Arc<PathBuf>,
+        path: BundlePath,
+        relative: PathBuf,
+    ) -> Result<(), MediumError> {
         let full = root.join(&relative);
-        let kind = std::fs::symlink_metadata(&full).map_err(|error| FileError::io("inspect", &full, error))?;
+        let kind = std::fs::symlink_metadata(&full)
+            .map_err(|error| FileError::io("inspect", &full, error))?;
         if !kind.is_file() {
             return Err(FileError::NotRegular { path: full }.into());
         }
@@ -242,7 +266,10 @@ fn check_end(archive: &(PathBuf, File), offset: u64, length: u64) -> Result<(), 
 fn check_padding(archive: &(PathBuf, File), offset: u64, size: u64) -> Result<(), MediumError> {
     let mut bytes = [0; ustar::TRAILER as usize];
     let bytes = &mut bytes[..size.min(ustar::TRAILER) as usize];
-    archive.1.read_exact_at(bytes, offset).map_err(|error| FileError::io("read", &archive.0, error))?;
+    archive
+        .1
+        .read_exact_at(bytes, offset)
+        .map_err(|error| FileError::io("read", &archive.0, error))?;
     match bytes.iter().position(|byte| *byte != 0) {
         None => Ok(()),
         Some(at) => {
@@ -278,7 +305,9 @@ impl Piece {
         }
         let mut reader = self.open()?;
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|error| FileError::io("read", &self.file(), error))?;
+        reader
+            .read_to_end(&mut bytes)
+            .map_err(|error| FileError::io("read", &self.file(), error))?;
         Ok(Some(bytes))
     }
 
@@ -304,6 +333,15 @@ pub struct PieceReader {
     file: Arc<(PathBuf, File)>,
     offset: u64,
     left: u64,
+}
+
+impl PieceReader {
+    /// Passes over `count` bytes, or to the end.
+    pub fn skip(&mut self, count: u64) {
+        let count = count.min(self.left);
+        self.offset += count;
+        self.left -= count;
+    }
 }
 
 impl Read for PieceReader {

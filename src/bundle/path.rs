@@ -158,10 +158,25 @@ mod tests {
     fn no_other_name_is_taken() {
         let hex = "0123456789abcdef".repeat(4);
         let bad = [
-            "", ".", "..", "/seal", "./seal", "Seal", "seal\n", "blobs", "blobs/sha256", "blobs/sha256/",
-            &format!("blobs/sha256/{}", hex.to_uppercase()), &format!("blobs/sha256/{hex}0"),
-            &format!("blobs/sha256/../{hex}"), &format!("blobs//sha256/{hex}"), &format!("blobs/sha512/{hex}"),
-            "seal..sig", "seal.x.sig", &format!("seal.{}.sig", &hex[1..]), "sha256sums",
+            "",
+            ".",
+            "..",
+            "/seal",
+            "./seal",
+            "Seal",
+            "seal\n",
+            "blobs",
+            "blobs/sha256",
+            "blobs/sha256/",
+            &format!("blobs/sha256/{}", hex.to_uppercase()),
+            &format!("blobs/sha256/{hex}0"),
+            &format!("blobs/sha256/../{hex}"),
+            &format!("blobs//sha256/{hex}"),
+            &format!("blobs/sha512/{hex}"),
+            "seal..sig",
+            "seal.x.sig",
+            &format!("seal.{}.sig", &hex[1..]),
+            "sha256sums",
         ];
         for name in bad {
             assert!(name.parse::<BundlePath>().is_err(), "{name:?}");

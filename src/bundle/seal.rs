@@ -163,7 +163,8 @@ impl<'a> Lines<'a> {
             previous: self.field("previous", |text| or("none", text, sha256))?,
             created: self.field("created", |text| text.parse().ok())?,
             expires: self.field("expires", |text| or("never", text, |text| text.parse().ok()))?,
-            destination: self.field("destination", |text| or("any", text, |text| text.parse().ok()))?,
+            destination: self
+                .field("destination", |text| or("any", text, |text| text.parse().ok()))?,
             requires: Vec::new(),
             trust: 0,
             images: 0,

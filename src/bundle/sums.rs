@@ -134,7 +134,8 @@ mod tests {
 
     fn sums() -> Sums {
         let heads = [HeadFile::OciLayout, HeadFile::Index, HeadFile::Lading, HeadFile::Catalog];
-        let heads: Vec<_> = heads.iter().map(|file| (*file, file.to_string().into_bytes())).collect();
+        let heads: Vec<_> =
+            heads.iter().map(|file| (*file, file.to_string().into_bytes())).collect();
         let blobs = ["a", "b", "c"].map(|text| BlobPath::of(&Digest::of(text.as_bytes())).unwrap());
         Sums::new(&heads, blobs)
     }
@@ -150,7 +151,10 @@ mod tests {
     fn refuses_every_other_form() {
         let text = String::from_utf8(sums().to_bytes()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        let swapped = text.replace(lines[0], "x").replace(lines[1], lines[0]).replace("x\n", &format!("{}\n", lines[1]));
+        let swapped = text
+            .replace(lines[0], "x")
+            .replace(lines[1], lines[0])
+            .replace("x\n", &format!("{}\n", lines[1]));
         let zero = "0".repeat(64);
         for (bad, error) in [
             (text.replace('\n', "\r\n"), SumsError::Line(1)),
@@ -161,7 +165,7 @@ mod tests {
             (text.trim_end().to_owned(), SumsError::Line(7)),
             (swapped, SumsError::Order(2)),
             (format!("{}\n{text}", lines[0]), SumsError::Order(2)),
-            (text.replace(&lines[0][..64], &zero), SumsError::Blob(1)),
+            (text.replacen(&lines[0][..64], &zero, 1), SumsError::Blob(1)),
             (format!("{text}{zero}  seal\n"), SumsError::Line(8)),
             (format!("{text}{zero}  x/../y\n"), SumsError::Line(8)),
             (text.replace("lading.json", "lading.jsom"), SumsError::Line(6)),

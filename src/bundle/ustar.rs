@@ -9,24 +9,24 @@
 use super::path::BundlePath;
 
 /// Bytes of a header, and the unit to which content is padded.
-pub const BLOCK: u64 = 512;
+pub(super) const BLOCK: u64 = 512;
 /// Bytes of zeros that end an archive.
-pub const TRAILER: u64 = 2 * BLOCK;
+pub(super) const TRAILER: u64 = 2 * BLOCK;
 /// The first size that eleven octal digits cannot hold.
 const OCTAL_END: u64 = 1 << 33;
 
 /// Bytes that a file of `size` bytes takes: header, content, padding.
-pub fn member_size(size: u64) -> u64 {
+pub(super) fn member_size(size: u64) -> u64 {
     BLOCK + size + padding(size)
 }
 
 /// Zero bytes behind `size` bytes of content.
-pub fn padding(size: u64) -> u64 {
+pub(super) fn padding(size: u64) -> u64 {
     (BLOCK - size % BLOCK) % BLOCK
 }
 
 /// The header of a file.
-pub fn header(path: &BundlePath, size: u64) -> [u8; BLOCK as usize] {
+pub(super) fn header(path: &BundlePath, size: u64) -> [u8; BLOCK as usize] {
     let mut header = [0; BLOCK as usize];
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, path.to_string().as_bytes());
@@ -52,7 +52,7 @@ pub fn header(path: &BundlePath, size: u64) -> [u8; BLOCK as usize] {
 }
 
 /// Name and size of a header; `None` for every header that [`header`] does not make.
-pub fn parse(block: &[u8; BLOCK as usize]) -> Option<(BundlePath, u64)> {
+pub(super) fn parse(block: &[u8; BLOCK as usize]) -> Option<(BundlePath, u64)> {
     let name = block[..100].split(|byte| *byte == 0).next()?;
     let path: BundlePath = std::str::from_utf8(name).ok()?.parse().ok()?;
     let size = match block[124] {
@@ -97,7 +97,11 @@ mod tests {
         let file = std::fs::File::create(dir.path().join("x.tar")).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, &header(&path(), size), 0).unwrap();
         file.set_len(member_size(size) + TRAILER).unwrap();
-        let list = std::process::Command::new("tar").arg("tvf").arg(dir.path().join("x.tar")).output().unwrap();
+        let list = std::process::Command::new("tar")
+            .arg("tvf")
+            .arg(dir.path().join("x.tar"))
+            .output()
+            .unwrap();
         let text = String::from_utf8(list.stdout).unwrap();
         assert!(text.contains(&size.to_string()) && text.contains("0a0a0a"), "{text}");
     }

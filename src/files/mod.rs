@@ -138,6 +138,16 @@ impl AtomicFile {
         self.temporary.as_file_mut()
     }
 
+    /// The open file, for writing at offsets from many threads.
+    pub fn as_file(&self) -> &File {
+        self.temporary.as_file()
+    }
+
+    /// The place that it will come to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Syncs the content and puts the file in its place; the caller syncs the directory.
     ///
     /// # Errors

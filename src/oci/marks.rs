@@ -36,6 +36,15 @@ impl Default for BlockHasher {
 }
 
 impl BlockHasher {
+    /// As it stands behind block number `block` (counted from 1), whose mark is `mark`.
+    pub fn resume(mark: &[u8; MARK_SIZE], block: u64) -> BlockHasher {
+        let mut state = [0; 8];
+        for (word, bytes) in state.iter_mut().zip(mark.chunks_exact(4)) {
+            *word = u32::from_be_bytes(bytes.try_into().expect("chunks of four"));
+        }
+        BlockHasher { state, bytes: block * MARK_BLOCK as u64 }
+    }
+
     /// Adds a full block and gives the mark behind it.
     pub fn full(&mut self, block: &[u8; MARK_BLOCK]) -> [u8; MARK_SIZE] {
         self.compress(block);
@@ -86,11 +95,39 @@ mod tests {
     }
 
     #[test]
+    fn goes_on_from_a_mark() {
+        let bytes: Vec<u8> = (0..2 * MARK_BLOCK + 9).map(|i| (i * 7 >> 2) as u8).collect();
+        let mark = BlockHasher::default().full(bytes[..MARK_BLOCK].try_into().unwrap());
+        let mut second = BlockHasher::resume(&mark, 1);
+        second.full(bytes[MARK_BLOCK..2 * MARK_BLOCK].try_into().unwrap());
+        assert_eq!(second.last(&bytes[2 * MARK_BLOCK..]), Digest::of(&bytes));
+    }
+
+    #[test]
     fn gives_the_same_digest_as_sha_256() {
         let bytes: Vec<u8> = (0..2 * MARK_BLOCK + 200).map(|i| (i * 31 >> 3) as u8).collect();
-        let ends = [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, MARK_BLOCK - 1, MARK_BLOCK, 2 * MARK_BLOCK + 199];
+        let ends = [
+            0,
+            1,
+            55,
+            56,
+            57,
+            63,
+            64,
+            65,
+            119,
+            120,
+            128,
+            MARK_BLOCK - 1,
+            MARK_BLOCK,
+            2 * MARK_BLOCK + 199,
+        ];
         for end in ends {
-            assert_eq!(digest(&bytes[..end]), (Digest::of(&bytes[..end]), end / MARK_BLOCK), "{end}");
+            assert_eq!(
+                digest(&bytes[..end]),
+                (Digest::of(&bytes[..end]), end / MARK_BLOCK),
+                "{end}"
+            );
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 
 use super::digest::{Digest, Hasher};
+use super::marks::{BlockHasher, MARK_BLOCK, MARK_SIZE};
 
 /// Content that is not what its descriptor says. Always the input's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +113,77 @@ impl<R: Read> Read for VerifyingReader<R> {
     }
 }
 
+/// Content from a place that nobody vouches for. Its bytes can be had only by proving them.
+pub struct Unproven {
+    inner: Box<dyn Read + Send>,
+    digest: Digest,
+    size: u64,
+}
+
+/// Why content was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// It could not be read, or it is not what was promised ([`ContentError::inside`] tells).
+    #[error("{0}")]
+    Read(io::Error),
+    /// It could not be written.
+    #[error("{0}")]
+    Write(io::Error),
+}
+
+impl Unproven {
+    /// What claims to be the `size` bytes of `digest`.
+    pub fn new(inner: Box<dyn Read + Send>, digest: Digest, size: u64) -> Unproven {
+        Unproven { inner, digest, size }
+    }
+
+    /// A reader that fails, instead of ending, when the claim is wrong.
+    pub fn proving(self) -> VerifyingReader<Box<dyn Read + Send>> {
+        VerifyingReader::new(self.inner, self.digest, self.size)
+    }
+
+    /// Copies the content of a SHA-256 digest, a block at a time, and gives its marks. What was
+    /// written is worth nothing unless this succeeds.
+    ///
+    /// # Errors
+    /// Every [`CopyError`].
+    pub fn copy(
+        self,
+        mut write: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Vec<[u8; MARK_SIZE]>, CopyError> {
+        let Unproven { mut inner, digest, size } = self;
+        let (mut hasher, mut marks, mut seen) = (BlockHasher::default(), Vec::new(), 0);
+        let mut block = Vec::with_capacity(MARK_BLOCK);
+        loop {
+            block.clear();
+            let read = inner.by_ref().take(MARK_BLOCK as u64).read_to_end(&mut block);
+            seen += read.map_err(CopyError::Read)? as u64;
+            if seen > size {
+                return Err(CopyError::Read(invalid(ContentError::Long {
+                    digest,
+                    expected: size,
+                })));
+            }
+            match <&[u8; MARK_BLOCK]>::try_from(block.as_slice()) {
+                Ok(full) => marks.push(hasher.full(full)),
+                Err(_) => break,
+            }
+            write(&block).map_err(CopyError::Write)?;
+        }
+        if seen < size {
+            let short = ContentError::Short { digest, expected: size, found: seen };
+            return Err(CopyError::Read(invalid(short)));
+        }
+        match hasher.last(&block) {
+            found if found == digest => write(&block).map_err(CopyError::Write).map(|()| marks),
+            found => {
+                let error = ContentError::Digest { expected: digest, found, size };
+                Err(CopyError::Read(invalid(error)))
+            }
+        }
+    }
+}
+
 fn invalid(error: ContentError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
@@ -132,6 +204,38 @@ mod tests {
     fn passes_on_what_is_right() {
         assert_eq!(read(b"abc", Digest::of(b"abc"), 3).unwrap(), b"abc");
         assert_eq!(read(b"", Digest::of(b""), 0).unwrap(), b"");
+    }
+
+    fn copy(content: Vec<u8>, digest: Digest, size: u64) -> (Vec<u8>, Result<usize, CopyError>) {
+        let mut bytes = Vec::new();
+        let unproven = Unproven::new(Box::new(io::Cursor::new(content)), digest, size);
+        let marks = unproven.copy(|block| {
+            bytes.extend_from_slice(block);
+            Ok(())
+        });
+        (bytes, marks.map(|marks| marks.len()))
+    }
+
+    #[test]
+    fn a_copy_is_proven_or_fails() {
+        for size in [0, 5, MARK_BLOCK, MARK_BLOCK + 1, 2 * MARK_BLOCK + 77] {
+            let content: Vec<u8> = (0..size).map(|i| (i * 3 >> 1) as u8).collect();
+            let digest = Digest::of(&content);
+            let (bytes, marks) = copy(content.clone(), digest, size as u64);
+            assert_eq!((bytes, marks.unwrap()), (content.clone(), size / MARK_BLOCK));
+            let error =
+                |content: Vec<u8>, size: u64| match copy(content, digest, size).1.unwrap_err() {
+                    CopyError::Read(error) => ContentError::inside(&error).unwrap().clone(),
+                    CopyError::Write(error) => panic!("{error}"),
+                };
+            let longer = [content.clone(), vec![0]].concat();
+            assert!(matches!(error(longer, size as u64), ContentError::Long { .. }));
+            if let Some((last, rest)) = content.split_last() {
+                assert!(matches!(error(rest.to_vec(), size as u64), ContentError::Short { .. }));
+                let other = [rest, &[last ^ 1]].concat();
+                assert!(matches!(error(other, size as u64), ContentError::Digest { .. }));
+            }
+        }
     }
 
     #[test]

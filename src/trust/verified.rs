@@ -32,16 +32,14 @@ impl<T> Verified<T> {
     }
 
     /// What `make` makes of the value, as verified as the value was: `make` must bring in nothing
-    /// from elsewhere.
-    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Verified<U> {
-        Verified(make(self.0))
-    }
-
-    /// As [`Verified::map`], for what may fail.
+    /// from elsewhere. For [`crate::verify`] alone.
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Verified<U>, E> {
+    pub(crate) fn try_map<U, E>(
+        self,
+        make: impl FnOnce(T) -> Result<U, E>,
+    ) -> Result<Verified<U>, E> {
         Ok(Verified(make(self.0)?))
     }
 }

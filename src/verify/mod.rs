@@ -1,1 +1,187 @@
-//! The numbered verification.
+//! Verification, in numbered steps. Nothing else in gapferry decides whether bytes may be believed.
+//!
+//! 1. Gather the seal and its signatures: regular files, under small fixed caps.
+//! 2. Establish which keys count (the site's key ring; trust documents are not part of version 1
+//!    of this step).
+//! 3. Check the signatures over the seal's exact bytes; count keys against the threshold.
+//! 4. Parse those same bytes.
+//! 5. Is the bundle meant for here and now: expiry, destination, base bundles, trust number.
+//! 6. `SHA256SUMS`: its exact signed size, its digest, then parse. Nothing missing, nothing extra.
+//! 7. `oci-layout`, `index.json`, `lading.json`, the catalog: digest, then parse; all tell the same
+//!    story.
+//! 8. Each blob: exact size; then block by block before anybody sees a byte ([`BlobReader`]).
+//! 9. Layers that are made from packs: none in this version, and a catalog that has them is refused.
+//! 10. Manifests: digest, then parsed strictly; every child present or stated to stay behind.
+//!
+//! Steps 11 and 12 (into the target, receipt) are [`crate::import`]'s.
+
+mod blob;
+mod contents;
+mod head;
+mod story;
+mod sweep;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use blob::BlobReader;
+pub use contents::Contents;
+pub use head::{Site, examine, verify};
+pub use story::StoryError;
+
+use crate::bundle::{
+    BundlePath, CatalogError, IndexError, LadingError, MediumError, Name, Piece, SealError,
+    SumsError, Timestamp,
+};
+use crate::files::FileError;
+use crate::oci::{Digest, ManifestError};
+use crate::trust::{TrustError, Verified};
+
+/// A bundle whose seal enough trusted keys signed, and of which all but the blobs' bytes is
+/// proven; those prove themselves as they are read.
+pub type VerifiedBundle = Verified<Contents>;
+
+/// A stretch of a file on the medium.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file: a blob, an archive or a volume.
+    pub file: PathBuf,
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+impl Location {
+    fn of(piece: &Piece) -> Location {
+        Location { file: piece.file(), offset: piece.offset(), length: piece.size }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Location { file, offset, length } = self;
+        write!(f, "{}, {length} bytes from byte {offset}", file.display())
+    }
+}
+
+/// Why a bundle is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// What lies on the medium is not the files of one bundle.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    /// A file could not be read. The environment's fault, unless it is not a regular file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// More signatures than any bundle has, or one that is too long. The input's fault.
+    #[error("the bundle has more than {max} signatures, or one of more than {size} bytes")]
+    Signatures {
+        /// The most signatures.
+        max: usize,
+        /// The most bytes of one.
+        size: u64,
+    },
+    /// The signatures do not hold, or are too few.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The seal is malformed. The input's fault.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The bundle is genuine and too old.
+    #[error("the bundle expired at {expires}; it is {now}")]
+    Expired {
+        /// According to the seal.
+        expires: Timestamp,
+        /// The time here.
+        now: Timestamp,
+    },
+    /// The bundle is genuine and for somebody else.
+    #[error("the bundle is for `{}`, this site is {}", bundle.as_str(), site.as_ref().map_or("not named".to_owned(), |name| format!("`{}`", name.as_str())))]
+    Destination {
+        /// For whom it is.
+        bundle: Name,
+        /// Who this is.
+        site: Option<Name>,
+    },
+    /// The bundle is genuine and builds upon another one.
+    #[error("the bundle builds upon the bundle with the seal {0}, which is not at hand")]
+    Base(Digest),
+    /// The bundle's maker knew a trust document that this site does not know.
+    #[error("the bundle was made under trust document {0}, which this site does not know")]
+    TrustNumber(u64),
+    /// `SHA256SUMS` is malformed. The input's fault.
+    #[error(transparent)]
+    Sums(#[from] SumsError),
+    /// The lading is malformed. The input's fault.
+    #[error(transparent)]
+    Lading(#[from] LadingError),
+    /// The catalog is malformed, or needs a newer version.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// `index.json` or `manifest.json` is malformed, or says something else than the lading.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A manifest is malformed. The input's fault.
+    #[error("{at}: {error}")]
+    Manifest {
+        /// Where it lies.
+        at: Location,
+        /// What is wrong.
+        error: ManifestError,
+    },
+    /// The files do not tell one and the same story. The input's fault.
+    #[error(transparent)]
+    Story(#[from] StoryError),
+    /// A file of the bundle is not on the medium. The input's fault.
+    #[error("{path} is missing{volumes}")]
+    Missing {
+        /// The first file that is missing.
+        path: BundlePath,
+        /// Which volumes are missing, as far as can be told; or empty.
+        volumes: String,
+    },
+    /// A file on the medium is not part of this bundle. The input's fault.
+    #[error("{path} ({at}) is not part of this bundle")]
+    Extra {
+        /// Its name.
+        path: BundlePath,
+        /// Where it lies.
+        at: Location,
+    },
+    /// A file is longer or shorter than signed. The input's fault.
+    #[error("{path} should be {expected} bytes; there are {at}")]
+    Size {
+        /// Its name.
+        path: BundlePath,
+        /// Bytes, according to what is signed.
+        expected: u64,
+        /// Where it lies, and what there is of it.
+        at: Location,
+    },
+    /// A file is larger than any of its kind may be. The input's fault.
+    #[error("{path} is larger than {cap} bytes: {at}")]
+    TooLarge {
+        /// Its name.
+        path: BundlePath,
+        /// The most bytes.
+        cap: u64,
+        /// Where it lies.
+        at: Location,
+    },
+    /// Bytes are not what was signed. The input's fault.
+    #[error("{path} is damaged or forged: {at} are not what was signed")]
+    Damaged {
+        /// Its name.
+        path: BundlePath,
+        /// The smallest stretch that is known to hold the damage.
+        at: Location,
+    },
+}
+
+impl VerifyError {
+    /// The verification error inside an [`std::io::Error`] that a [`BlobReader`] gave.
+    pub fn inside(error: &std::io::Error) -> Option<&VerifyError> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
+}

@@ -1,0 +1,249 @@
+//! Steps 6, 7 and 10: from a seal to everything but the blobs.
+
+use std::collections::BTreeMap;
+
+use super::blob::BlobReader;
+use super::story;
+use super::{Location, VerifyError};
+use crate::bundle::{
+    BlobPath, BundlePath, Catalog, HeadFile, IndexError, Lading, MAX_CATALOG_SIZE, MAX_INDEX_SIZE,
+    MAX_LADING_SIZE, MAX_SUMS_SIZE, Medium, OCI_LAYOUT, Piece, Seal, Sums,
+    check_docker_manifest_json, check_index_json,
+};
+use crate::oci::{Digest, Hasher, MAX_MANIFEST_SIZE, Manifest, PinnedImage};
+use crate::trust::KeyId;
+
+/// The most bytes that the manifests of a bundle may have together: they are kept in memory.
+const MAX_DOCUMENTS_SIZE: u64 = 256 * 1024 * 1024;
+
+/// What is in a bundle. As a [`super::VerifiedBundle`] it is proven; by itself it is a claim.
+#[derive(Debug)]
+pub struct Contents {
+    medium: Medium,
+    seal: Seal,
+    seal_digest: Digest,
+    signers: Vec<KeyId>,
+    sums: Sums,
+    lading: Lading,
+    catalog: Catalog,
+    documents: BTreeMap<Digest, Manifest>,
+}
+
+impl Contents {
+    pub(super) fn read(
+        medium: Medium,
+        seal_bytes: &[u8],
+        seal: Seal,
+        signers: Vec<KeyId>,
+    ) -> Result<Contents, VerifyError> {
+        let seal_digest = Digest::of(seal_bytes);
+        let sums = read_sums(&medium, &seal)?; // 6
+        let head = |file: HeadFile, cap| read_head(&medium, &sums, file, cap);
+        if head(HeadFile::OciLayout, OCI_LAYOUT.len() as u64)? != OCI_LAYOUT {
+            return Err(IndexError::Differs("oci-layout").into());
+        }
+        let lading = Lading::parse(&head(HeadFile::Lading, MAX_LADING_SIZE)?)?; // 7
+        let catalog = Catalog::parse(&head(HeadFile::Catalog, MAX_CATALOG_SIZE)?)?;
+        check_index_json(&head(HeadFile::Index, MAX_INDEX_SIZE)?, &lading.images)?;
+        story::check_files(&seal, &sums, &lading, &catalog)?;
+        let documents = read_documents(&medium, &lading)?; // 10
+        story::check_images(&lading, &catalog, &documents)?;
+        if sums.get(&HeadFile::DockerManifest.into()).is_some() {
+            let bytes = head(HeadFile::DockerManifest, MAX_INDEX_SIZE)?;
+            check_docker_manifest_json(&bytes, &lading.images, &documents)?;
+        }
+        let contents =
+            Contents { medium, seal, seal_digest, signers, sums, lading, catalog, documents };
+        contents.check_sizes()?;
+        Ok(contents)
+    }
+
+    /// The seal.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    /// The seal's own digest: the name of this bundle.
+    pub fn seal_digest(&self) -> Digest {
+        self.seal_digest
+    }
+
+    /// The trusted keys that signed; empty when nobody asked.
+    pub fn signers(&self) -> &[KeyId] {
+        &self.signers
+    }
+
+    /// The bill of lading.
+    pub fn lading(&self) -> &Lading {
+        &self.lading
+    }
+
+    /// Every image aboard, sorted by name.
+    pub fn images(&self) -> &[PinnedImage] {
+        &self.lading.images
+    }
+
+    /// How the blobs are kept.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The digest of every file.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// Where the files lie.
+    pub fn medium(&self) -> &Medium {
+        &self.medium
+    }
+
+    /// A manifest or index of an image aboard.
+    pub fn document(&self, digest: &Digest) -> Option<&Manifest> {
+        self.documents.get(digest)
+    }
+
+    /// Every manifest and index.
+    pub fn documents(&self) -> impl Iterator<Item = &Manifest> {
+        self.documents.values()
+    }
+
+    /// Reads a blob of an image; what the reader gives is proven (step 8).
+    ///
+    /// # Errors
+    /// [`VerifyError::Missing`] for a digest that is not aboard; [`VerifyError::File`].
+    pub fn blob(&self, digest: &Digest) -> Result<BlobReader, VerifyError> {
+        let path = BlobPath::of(digest);
+        let found = path.and_then(|path| {
+            Some((path, self.medium.get(&path.into())?, self.catalog.get(digest)?))
+        });
+        match found {
+            Some((path, piece, entry)) => BlobReader::open(path, piece, entry),
+            None => Err(story::StoryError::Unlisted(*digest).into()),
+        }
+    }
+
+    /// Step 8 for every blob: the sizes, before any is read.
+    fn check_sizes(&self) -> Result<(), VerifyError> {
+        let mut total = 0u64;
+        for path in self.sums.paths() {
+            let piece = found(&self.medium, path)?;
+            let entry = match path {
+                BundlePath::Blob(blob) => self.catalog.get(&blob.digest()).map(|entry| entry.size),
+                BundlePath::Head(_) => None,
+            };
+            if let Some(expected) = entry.filter(|expected| *expected != piece.size) {
+                return Err(VerifyError::Size { path: *path, expected, at: Location::of(piece) });
+            }
+            total = total.saturating_add(piece.size);
+        }
+        match total == self.seal.bytes {
+            true => Ok(()),
+            false => Err(story::StoryError::Bytes { sealed: self.seal.bytes, found: total }.into()),
+        }
+    }
+}
+
+/// Step 6. The medium holds what the sums list, and nothing else.
+fn read_sums(medium: &Medium, seal: &Seal) -> Result<Sums, VerifyError> {
+    let path = BundlePath::Head(HeadFile::Sums);
+    let piece = found(medium, &path)?;
+    if piece.size != seal.sums_size {
+        let expected = seal.sums_size;
+        return Err(VerifyError::Size { path, expected, at: Location::of(piece) });
+    }
+    let sums = Sums::parse(&proven(path, piece, &seal.sums, MAX_SUMS_SIZE)?)?;
+    for path in medium.paths() {
+        let outside = matches!(
+            path,
+            BundlePath::Head(HeadFile::Sums | HeadFile::Seal | HeadFile::Signature(_))
+        );
+        if let Some(piece) = medium.get(path).filter(|_| !outside && sums.get(path).is_none()) {
+            return Err(VerifyError::Extra { path: *path, at: Location::of(piece) });
+        }
+    }
+    for path in sums.paths() {
+        found(medium, path)?;
+    }
+    Ok(sums)
+}
+
+fn read_head(
+    medium: &Medium,
+    sums: &Sums,
+    file: HeadFile,
+    cap: u64,
+) -> Result<Vec<u8>, VerifyError> {
+    let path = BundlePath::Head(file);
+    let piece = found(medium, &path)?;
+    let digest = sums.get(&path).ok_or(VerifyError::Missing { path, volumes: String::new() })?;
+    proven(path, piece, digest, cap)
+}
+
+fn read_documents(
+    medium: &Medium,
+    lading: &Lading,
+) -> Result<BTreeMap<Digest, Manifest>, VerifyError> {
+    let mut documents = BTreeMap::new();
+    let mut total = 0;
+    for document in lading.images.iter().flat_map(|image| &image.documents) {
+        if documents.contains_key(&document.digest) {
+            continue;
+        }
+        let blob =
+            BlobPath::of(&document.digest).ok_or(story::StoryError::Unlisted(document.digest))?;
+        let path = BundlePath::Blob(blob);
+        let piece = found(medium, &path)?;
+        if piece.size != document.size {
+            let expected = document.size;
+            return Err(VerifyError::Size { path, expected, at: Location::of(piece) });
+        }
+        total += piece.size;
+        if total > MAX_DOCUMENTS_SIZE {
+            let at = Location::of(piece);
+            return Err(VerifyError::TooLarge { path, cap: MAX_DOCUMENTS_SIZE, at });
+        }
+        let raw = proven(path, piece, &document.digest, MAX_MANIFEST_SIZE)?;
+        let manifest = Manifest::parse(document.descriptor(), raw)
+            .map_err(|error| VerifyError::Manifest { at: Location::of(piece), error })?;
+        documents.insert(document.digest, manifest);
+    }
+    Ok(documents)
+}
+
+/// The bytes of a file, of which no one has been looked at before its digest was right.
+fn proven(
+    path: BundlePath,
+    piece: &Piece,
+    digest: &Digest,
+    cap: u64,
+) -> Result<Vec<u8>, VerifyError> {
+    let at = || Location::of(piece);
+    let bytes = piece.read(cap)?.ok_or_else(|| VerifyError::TooLarge { path, cap, at: at() })?;
+    let mut hasher = Hasher::sha256();
+    hasher.update(&bytes);
+    if bytes.len() as u64 != piece.size || hasher.finish() != *digest {
+        return Err(VerifyError::Damaged { path, at: at() });
+    }
+    Ok(bytes)
+}
+
+fn found<'a>(medium: &'a Medium, path: &BundlePath) -> Result<&'a Piece, VerifyError> {
+    medium
+        .get(path)
+        .ok_or_else(|| VerifyError::Missing { path: *path, volumes: missing_volumes(medium) })
+}
+
+/// What the numbers of the volumes that are there tell of those that are not.
+fn missing_volumes(medium: &Medium) -> String {
+    let Some(last) = medium.volumes().last() else { return String::new() };
+    let gaps: Vec<String> = (1..*last)
+        .filter(|number| !medium.volumes().contains(number))
+        .take(10)
+        .map(crate::bundle::volume_name)
+        .collect();
+    match gaps.is_empty() {
+        true => format!("; it lies on a volume after {}", crate::bundle::volume_name(*last)),
+        false => format!("; so is {}", gaps.join(", ")),
+    }
+}

@@ -1,0 +1,105 @@
+//! Steps 1 to 5: from the medium to a seal that may be believed.
+//!
+//! Withstands: everything that can be put in the place of a seal or a signature. No other byte is
+//! looked at before the signatures hold.
+
+use std::path::PathBuf;
+
+use super::contents::Contents;
+use super::{Location, VerifiedBundle, VerifyError};
+use crate::bundle::{BundlePath, HeadFile, MAX_SEAL_SIZE, Medium, Name, Piece, Seal, Timestamp};
+use crate::trust::{Keyring, Signature};
+
+/// The most signatures that a bundle may have.
+const MAX_SIGNATURES: usize = 16;
+/// The most bytes of one signature.
+const MAX_SIGNATURE_SIZE: u64 = 8 * 1024;
+
+/// Where and when a bundle is verified.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The time.
+    pub now: Timestamp,
+    /// What seals call this place; `None` for a place without a name.
+    pub name: Option<Name>,
+}
+
+/// Verifies the bundle that lies in `places`: steps 1 to 7 and 10. The blobs prove themselves when
+/// they are read; [`Contents::prove_blobs`] reads them all.
+///
+/// # Errors
+/// Every [`VerifyError`].
+pub fn verify(
+    places: &[PathBuf],
+    keys: &Keyring,
+    site: &Site,
+) -> Result<VerifiedBundle, VerifyError> {
+    let medium = Medium::gather(places)?;
+    let (seal, signatures) = read_head(&medium)?; // 1
+    let signed = keys.verify(seal, &signatures)?; // 2, 3
+    signed.try_map(|signed| {
+        let seal = Seal::parse(&signed.message)?; // 4
+        admit(&seal, site)?; // 5
+        Contents::read(medium, &signed.message, seal, signed.signers)
+    })
+}
+
+/// Looks at a bundle without keys: its parts fit together, but anybody may have made it. Nothing
+/// imports or serves what this gives.
+///
+/// # Errors
+/// Every [`VerifyError`] but those about trust, time and place.
+pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
+    let medium = Medium::gather(places)?;
+    let (bytes, _) = read_head(&medium)?;
+    let seal = Seal::parse(&bytes)?;
+    Contents::read(medium, &bytes, seal, Vec::new())
+}
+
+fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
+    let path = BundlePath::Head(HeadFile::Seal);
+    let piece = medium.get(&path).ok_or_else(|| missing_seal(path))?;
+    let seal = piece.read(MAX_SEAL_SIZE)?.ok_or_else(|| too_large(path, piece))?;
+    let ids: Vec<_> = medium
+        .paths()
+        .filter_map(|path| match path {
+            BundlePath::Head(HeadFile::Signature(id)) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    let refused = || VerifyError::Signatures { max: MAX_SIGNATURES, size: MAX_SIGNATURE_SIZE };
+    if ids.len() > MAX_SIGNATURES {
+        return Err(refused());
+    }
+    let read = |key_id| {
+        let piece = medium.get(&HeadFile::Signature(key_id).into()).ok_or_else(refused)?;
+        let bytes = piece.read(MAX_SIGNATURE_SIZE)?.ok_or_else(refused)?;
+        Ok(Signature { key_id, bytes })
+    };
+    let signatures = ids.into_iter().map(read).collect::<Result<_, VerifyError>>()?;
+    Ok((seal, signatures))
+}
+
+fn missing_seal(path: BundlePath) -> VerifyError {
+    VerifyError::Missing { path, volumes: String::new() }
+}
+
+fn too_large(path: BundlePath, piece: &Piece) -> VerifyError {
+    VerifyError::TooLarge { path, cap: MAX_SEAL_SIZE, at: Location::of(piece) }
+}
+
+fn admit(seal: &Seal, site: &Site) -> Result<(), VerifyError> {
+    if let Some(expires) = seal.expires.filter(|expires| *expires <= site.now) {
+        return Err(VerifyError::Expired { expires, now: site.now });
+    }
+    if let Some(bundle) = seal.destination.clone().filter(|name| site.name.as_ref() != Some(name)) {
+        return Err(VerifyError::Destination { bundle, site: site.name.clone() });
+    }
+    if seal.trust > 0 {
+        return Err(VerifyError::TrustNumber(seal.trust));
+    }
+    match seal.requires.first() {
+        Some(base) => Err(VerifyError::Base(*base)),
+        None => Ok(()),
+    }
+}

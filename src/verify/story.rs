@@ -1,0 +1,201 @@
+//! Steps 7 and 10: do all parts of the bundle tell one and the same story, and is it complete?
+//!
+//! Pure: looks at what was parsed, reads nothing. Withstands: blobs that nobody accounts for,
+//! images without their children or blobs, documents under a false role, sizes that differ from
+//! place to place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bundle::{Catalog, Lading, Seal, Sums};
+use crate::oci::{Descriptor, Digest, Manifest, PinnedDocument, PinnedImage, Role};
+
+/// How the parts of a bundle contradict each other. Always the input's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoryError {
+    /// The seal counts other than the files do.
+    #[error("the seal counts {sealed} {what}, there are {found}")]
+    Count {
+        /// `images` or `files`.
+        what: &'static str,
+        /// According to the seal.
+        sealed: u64,
+        /// Counted.
+        found: u64,
+    },
+    /// The seal's sum of sizes is another.
+    #[error("the seal says the files are {sealed} bytes together, they are {found}")]
+    Bytes {
+        /// According to the seal.
+        sealed: u64,
+        /// Added up.
+        found: u64,
+    },
+    /// A blob that is no image's and no document's.
+    #[error("blob {0} belongs to no image of the bundle")]
+    Unaccounted(Digest),
+    /// Content that is named and not listed in `SHA256SUMS` or the catalog.
+    #[error("{0} is named in the bundle and not aboard")]
+    Unlisted(Digest),
+    /// An image lacks something that it refers to.
+    #[error("{image} refers to {digest}, which is neither aboard nor stated to stay behind")]
+    Incomplete {
+        /// The image's name.
+        image: String,
+        /// What is missing.
+        digest: Digest,
+    },
+    /// A manifest gives another size for a blob than the catalog does.
+    #[error("{image} says {digest} is {stated} bytes, the catalog says {listed}")]
+    BlobSize {
+        /// The image's name.
+        image: String,
+        /// Which blob.
+        digest: Digest,
+        /// Bytes according to the manifest.
+        stated: u64,
+        /// Bytes according to the catalog.
+        listed: u64,
+    },
+    /// The lading gives a document a part that the document itself does not have.
+    #[error("{image} holds {digest}, which is not the {role} that the lading says")]
+    Role {
+        /// The image's name.
+        image: String,
+        /// Which document.
+        digest: Digest,
+        /// The part in words.
+        role: &'static str,
+    },
+}
+
+/// The counts of the seal; every blob is a document of the lading or a blob of the catalog.
+pub(super) fn check_files(
+    seal: &Seal,
+    sums: &Sums,
+    lading: &Lading,
+    catalog: &Catalog,
+) -> Result<(), StoryError> {
+    count("files", seal.files, sums.len())?;
+    count("images", seal.images, lading.images.len() as u64)?;
+    let documents =
+        lading.images.iter().flat_map(|image| &image.documents).map(|document| document.digest);
+    let named: BTreeSet<Digest> =
+        documents.chain(catalog.blobs.iter().map(|blob| blob.digest)).collect();
+    let aboard: BTreeSet<Digest> = sums.blobs().map(|blob| blob.digest()).collect();
+    if let Some(digest) = aboard.difference(&named).next() {
+        return Err(StoryError::Unaccounted(*digest));
+    }
+    match named.difference(&aboard).next() {
+        Some(digest) => Err(StoryError::Unlisted(*digest)),
+        None => Ok(()),
+    }
+}
+
+fn count(what: &'static str, sealed: u64, found: u64) -> Result<(), StoryError> {
+    if sealed == found { Ok(()) } else { Err(StoryError::Count { what, sealed, found }) }
+}
+
+/// Every image is whole, and every blob of the catalog belongs to one.
+pub(super) fn check_images(
+    lading: &Lading,
+    catalog: &Catalog,
+    documents: &BTreeMap<Digest, Manifest>,
+) -> Result<(), StoryError> {
+    let mut used = BTreeSet::new();
+    for image in &lading.images {
+        let story = Story { image, catalog, documents };
+        story.check(&mut used)?;
+    }
+    match catalog.blobs.iter().find(|blob| !used.contains(&blob.digest)) {
+        Some(blob) => Err(StoryError::Unaccounted(blob.digest)),
+        None => Ok(()),
+    }
+}
+
+struct Story<'a> {
+    image: &'a PinnedImage,
+    catalog: &'a Catalog,
+    documents: &'a BTreeMap<Digest, Manifest>,
+}
+
+impl Story<'_> {
+    fn check(&self, used: &mut BTreeSet<Digest>) -> Result<(), StoryError> {
+        let aboard: BTreeSet<Digest> =
+            self.image.documents.iter().map(|document| document.digest).collect();
+        let mut children = BTreeSet::new();
+        for pinned in &self.image.documents {
+            let manifest = self.document(&pinned.digest)?;
+            let descriptor = manifest.descriptor();
+            if (&descriptor.media_type, descriptor.size) != (&pinned.media_type, pinned.size) {
+                return Err(self.role(pinned, "document"));
+            }
+            for child in manifest.children() {
+                children.insert(child.digest);
+                if !aboard.contains(&child.digest) && !self.image.omits(&child.digest) {
+                    return Err(self.incomplete(child.digest));
+                }
+            }
+            for blob in manifest.blobs().filter(|blob| !self.image.omits(&blob.digest)) {
+                self.check_blob(blob)?;
+                used.insert(blob.digest);
+            }
+        }
+        self.image
+            .documents
+            .iter()
+            .try_for_each(|pinned| self.check_role(pinned, &aboard, &children))
+    }
+
+    fn document(&self, digest: &Digest) -> Result<&Manifest, StoryError> {
+        self.documents.get(digest).ok_or(StoryError::Unlisted(*digest))
+    }
+
+    fn incomplete(&self, digest: Digest) -> StoryError {
+        StoryError::Incomplete { image: self.image.name.to_string(), digest }
+    }
+
+    fn check_blob(&self, blob: &Descriptor) -> Result<(), StoryError> {
+        let entry = self.catalog.get(&blob.digest).ok_or_else(|| self.incomplete(blob.digest))?;
+        if entry.size != blob.size {
+            let (image, digest) = (self.image.name.to_string(), blob.digest);
+            return Err(StoryError::BlobSize {
+                image,
+                digest,
+                stated: blob.size,
+                listed: entry.size,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_role(
+        &self,
+        pinned: &PinnedDocument,
+        aboard: &BTreeSet<Digest>,
+        children: &BTreeSet<Digest>,
+    ) -> Result<(), StoryError> {
+        let subject = pinned.subject.filter(|subject| aboard.contains(subject));
+        let (role, holds) = match pinned.role {
+            Role::Root => ("root", pinned.digest == self.image.digest),
+            Role::Child => ("child", children.contains(&pinned.digest)),
+            Role::Referrer => {
+                let own = self.document(&pinned.digest)?.subject().map(|subject| subject.digest);
+                ("referrer", subject.is_some() && own == subject)
+            }
+            Role::Tagged => ("tagged document", self.tag_fits(pinned, subject)),
+        };
+        if holds { Ok(()) } else { Err(self.role(pinned, role)) }
+    }
+
+    fn role(&self, pinned: &PinnedDocument, role: &'static str) -> StoryError {
+        let (image, digest) = (self.image.name.to_string(), pinned.digest);
+        StoryError::Role { image, digest, role }
+    }
+
+    /// cosign's tags: `<algorithm>-<hex of the subject>.sig`, `.att`, `.sbom`.
+    fn tag_fits(&self, pinned: &PinnedDocument, subject: Option<Digest>) -> bool {
+        let (Some(tag), Some(subject)) = (&pinned.tag, subject) else { return false };
+        let stem = format!("{}-{}.", subject.algorithm(), subject.hex());
+        tag.as_str().strip_prefix(&stem).is_some_and(|kind| ["sig", "att", "sbom"].contains(&kind))
+    }
+}

@@ -1,0 +1,58 @@
+//! Step 8 for all blobs at once, on every core: the marks let stretches of one blob be proven side
+//! by side.
+
+use std::io::Read as _;
+
+use rayon::prelude::*;
+
+use super::VerifyError;
+use super::blob::{BlobReader, io_error};
+use super::contents::Contents;
+use crate::bundle::{BlobPath, CatalogBlob};
+use crate::oci::MARK_BLOCK;
+use crate::report::Progress;
+
+/// Blocks that one worker proves in a row: long enough to read from a disk in order.
+const STRETCH: usize = 64;
+
+impl Contents {
+    /// Reads every blob and proves it.
+    ///
+    /// # Errors
+    /// All damage that was found, in the order of the digests.
+    pub fn prove_blobs(&self, progress: &dyn Progress) -> Result<(), Vec<VerifyError>> {
+        let blobs = &self.catalog().blobs;
+        progress.begin("verifying", blobs.iter().map(|blob| blob.size).sum());
+        let stretches: Vec<_> = blobs
+            .iter()
+            .flat_map(|blob| {
+                (0..=blob.marks.0.len()).step_by(STRETCH).map(move |from| (blob, from))
+            })
+            .collect();
+        let damage: Vec<VerifyError> = stretches
+            .par_iter()
+            .filter_map(|(blob, from)| self.prove_stretch(blob, *from, progress).err())
+            .collect();
+        progress.end();
+        if damage.is_empty() { Ok(()) } else { Err(damage) }
+    }
+
+    fn prove_stretch(
+        &self,
+        blob: &CatalogBlob,
+        from: usize,
+        progress: &dyn Progress,
+    ) -> Result<(), VerifyError> {
+        let listed = BlobPath::of(&blob.digest)
+            .and_then(|path| Some((path, self.medium().get(&path.into())?)));
+        let (path, piece) = listed.ok_or(super::StoryError::Unlisted(blob.digest))?;
+        let mut reader = BlobReader::stretch(path, piece, blob, from, from + STRETCH)?;
+        let mut block = vec![0; MARK_BLOCK];
+        loop {
+            match reader.read(&mut block).map_err(io_error)? {
+                0 => return Ok(()),
+                count => progress.advance(count as u64),
+            }
+        }
+    }
+}
