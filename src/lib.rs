@@ -22,11 +22,14 @@
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
+//! | [`repack`] | the same bundle in another packaging |
+//! | [`diff`] | what two bundles or locks do not share |
 //! | [`serve`] | a read-only registry over a layout |
 //! | [`cli`] | the command line; the only part that prints |
 
 pub mod bundle;
 pub mod cli;
+pub mod diff;
 pub mod export;
 pub mod files;
 pub mod import;
@@ -34,6 +37,7 @@ pub mod layout;
 pub mod oci;
 pub mod pool;
 pub mod registry;
+pub mod repack;
 pub mod report;
 pub mod select;
 pub mod serve;

@@ -1,1 +1,79 @@
-//! Planning and writing a bundle.
+//! Planning and writing a bundle: from pinned images to a sealed bundle on a medium.
+
+mod fetch;
+mod plan;
+mod run;
+
+pub use fetch::fetch_documents;
+pub use plan::{Plan, PlannedBlob, plan};
+pub use run::{Order, Sources, Summary, write};
+
+use crate::bundle::WriteError;
+use crate::files::FileError;
+use crate::oci::{Digest, Reference};
+use crate::source::SourceError;
+use crate::trust::TrustError;
+
+/// Why no bundle is written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// There is nothing to carry. The input's fault.
+    #[error("no image is selected")]
+    Nothing,
+    /// The source has it not, cannot be reached, or gives something malformed.
+    #[error("{name}: {error}")]
+    Source {
+        /// The image.
+        name: Reference,
+        /// The source's word.
+        error: SourceError,
+    },
+    /// A blob could not be read to its end, or is not what its digest says
+    /// ([`crate::oci::ContentError::inside`] tells).
+    #[error("{name}: blob {blob}: {error}")]
+    Read {
+        /// The image.
+        name: Reference,
+        /// The blob.
+        blob: Digest,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+    /// A document refers to something that the list of documents does not hold. The input's fault.
+    #[error("{name} refers to {digest}, which is neither selected nor stated to stay behind")]
+    Incomplete {
+        /// The image.
+        name: Reference,
+        /// What is missing.
+        digest: Digest,
+    },
+    /// Two documents give one blob two sizes. The input's fault.
+    #[error("{name} says {blob} is {second} bytes, another image says {first}")]
+    Sizes {
+        /// The image.
+        name: Reference,
+        /// The blob.
+        blob: Digest,
+        /// Bytes according to another image.
+        first: u64,
+        /// Bytes according to this one.
+        second: u64,
+    },
+    /// Content with a digest that bundles of version 1 cannot name. The input's fault.
+    #[error("{name} holds {digest}; bundles carry sha256 content only")]
+    Unsupported {
+        /// The image.
+        name: Reference,
+        /// The content.
+        digest: Digest,
+    },
+    /// The bundle could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A file of the bundle could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The seal could not be signed.
+    #[error(transparent)]
+    Sign(#[from] TrustError),
+}

@@ -1,1 +1,74 @@
-//! Loading a verified bundle into a target.
+//! Loading a verified bundle into a target (steps 11 and 12 of the verification's list).
+//!
+//! Nothing is seen at the target before every byte that it is to take is proven: blobs are staged
+//! as they are read and proven, and committed when all of them are; then manifests, children
+//! before parents; tags last. What the target holds already is neither read nor sent.
+
+mod map;
+mod plan;
+mod run;
+
+pub use map::{Base, InvalidMapping, Mapping, Rule};
+pub use plan::{Plan, PlannedImage, plan};
+pub use run::{Outcome, Summary, run};
+
+use crate::oci::{Digest, Reference};
+use crate::target::TargetError;
+use crate::verify::VerifyError;
+
+/// Why a bundle, or an image of it, is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Names and rules that do not fit. The input's fault.
+    #[error(transparent)]
+    Mapping(#[from] InvalidMapping),
+    /// Two images would have one name at the target. The input's fault.
+    #[error("{first} and {second} would both be {target}, and they are not the same")]
+    Collision {
+        /// One image.
+        first: Reference,
+        /// The other.
+        second: Reference,
+        /// The name at the target.
+        target: Reference,
+    },
+    /// The bundle does not hold an image that was asked for. The input's fault.
+    #[error("{0} is not aboard")]
+    NotAboard(Reference),
+    /// The bundle is damaged or forged. Nothing was committed.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The target does not take what it is given.
+    #[error("{at}: {error}")]
+    Target {
+        /// The name at the target, or the blob.
+        at: String,
+        /// The target's word.
+        error: TargetError,
+    },
+    /// What the target holds afterwards is something else.
+    #[error("{name} should be {expected} at the target; it is {}", found.map_or("absent".to_owned(), |it| it.to_string()))]
+    ReadBack {
+        /// The name at the target.
+        name: Reference,
+        /// The digest that was pushed.
+        expected: Digest,
+        /// The digest that the target gives.
+        found: Option<Digest>,
+    },
+}
+
+impl ImportError {
+    /// Tells an error of the bundle, met while the target read it, from the target's own.
+    fn target(at: impl ToString, error: TargetError) -> ImportError {
+        match error {
+            TargetError::Read(error) => match error.downcast::<VerifyError>() {
+                Ok(inside) => ImportError::Verify(inside),
+                Err(error) => {
+                    ImportError::Target { at: at.to_string(), error: TargetError::Read(error) }
+                }
+            },
+            error => ImportError::Target { at: at.to_string(), error },
+        }
+    }
+}

@@ -113,7 +113,7 @@ fn own_platform(
     let blob =
         source.blob(config).map_err(|error| SelectError::Source { name: name.clone(), error })?;
     let mut bytes = Vec::new();
-    blob.take(MAX_MANIFEST_SIZE).read_to_end(&mut bytes).map_err(|error| SelectError::Config {
+    blob.proving().read_to_end(&mut bytes).map_err(|error| SelectError::Config {
         name: name.clone(),
         config: config.digest,
         error,

@@ -1,15 +1,13 @@
 //! Where images come from: manifests and blobs by digest, from a registry, a layout or an archive.
 
-use std::io::Read;
-
 use crate::layout::LayoutError;
-use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag};
+use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag, Unproven};
 use crate::registry::RegistryError;
 
 /// One image, or every image of one repository, in the place that holds it.
 ///
 /// What comes from a source is proven by digest before it is used: a [`Manifest`] cannot exist
-/// unproven, and blobs are read through a verifying reader.
+/// unproven, and the bytes of an [`Unproven`] blob are had only by proving them.
 pub trait Source: Send + Sync {
     /// The document that the location names now.
     ///
@@ -36,13 +34,11 @@ pub trait Source: Send + Sync {
     /// Not for "there are none".
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, SourceError>;
 
-    /// The bytes of a blob. The reader resumes by itself where it can and fails, instead of
-    /// ending, when the content is not that of the descriptor
-    /// ([`crate::oci::ContentError`] inside the [`std::io::Error`]).
+    /// The bytes of a blob, resumed by themselves where the place can. Nobody vouches for them.
     ///
     /// # Errors
     /// [`SourceError::NotFound`] when the blob is not there.
-    fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError>;
+    fn blob(&self, descriptor: &Descriptor) -> Result<Unproven, SourceError>;
 }
 
 /// Why a source does not give what was asked of it.

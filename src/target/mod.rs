@@ -11,6 +11,9 @@ use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
 
+/// Gives content from its start, as often as it is asked.
+pub type Open<'a> = dyn Fn() -> std::io::Result<Box<dyn Read + 'a>> + 'a;
+
 /// A place that takes images. Called from many threads.
 pub trait Target: Send + Sync {
     /// True when `repository` holds this blob already.
@@ -20,14 +23,15 @@ pub trait Target: Send + Sync {
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError>;
 
     /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
+    /// `open` gives the content from its start; a retry calls it again. The content is proven.
     ///
     /// # Errors
-    /// [`TargetError::Read`] when `content` fails.
+    /// [`TargetError::Read`] when the content cannot be read or is not what was promised.
     fn stage(
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        content: &mut dyn Read,
+        open: &Open<'_>,
     ) -> Result<Box<dyn Staged>, TargetError>;
 
     /// Makes a blob that `from` holds a blob of `to`, if the place can do that.

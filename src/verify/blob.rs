@@ -106,11 +106,3 @@ impl Read for BlobReader {
         Ok(count)
     }
 }
-
-/// The [`VerifyError`] that every error of a [`BlobReader`] holds.
-pub(super) fn io_error(error: io::Error) -> VerifyError {
-    match error.downcast() {
-        Ok(inside) => inside,
-        Err(error) => FileError::io("read", std::path::Path::new("a blob"), error).into(),
-    }
-}

@@ -180,8 +180,11 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// The verification error inside an [`std::io::Error`] that a [`BlobReader`] gave.
-    pub fn inside(error: &std::io::Error) -> Option<&VerifyError> {
-        error.get_ref().and_then(|inner| inner.downcast_ref())
+    /// The error that an [`std::io::Error`] of a [`BlobReader`] holds.
+    pub fn from_io(error: std::io::Error) -> VerifyError {
+        match error.downcast() {
+            Ok(inside) => inside,
+            Err(error) => FileError::io("read", std::path::Path::new("a blob"), error).into(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use rayon::prelude::*;
 
 use super::VerifyError;
-use super::blob::{BlobReader, io_error};
+use super::blob::BlobReader;
 use super::contents::Contents;
 use crate::bundle::{BlobPath, CatalogBlob};
 use crate::oci::MARK_BLOCK;
@@ -49,7 +49,7 @@ impl Contents {
         let mut reader = BlobReader::stretch(path, piece, blob, from, from + STRETCH)?;
         let mut block = vec![0; MARK_BLOCK];
         loop {
-            match reader.read(&mut block).map_err(io_error)? {
+            match reader.read(&mut block).map_err(VerifyError::from_io)? {
                 0 => return Ok(()),
                 count => progress.advance(count as u64),
             }

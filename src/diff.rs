@@ -1,0 +1,119 @@
+//! What two bundles, or two locks, do not share. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::oci::{Digest, PinnedImage, Reference};
+
+/// One of two things to compare.
+#[derive(Debug, Default)]
+pub struct Side<'a> {
+    /// Its images.
+    pub images: &'a [PinnedImage],
+    /// Its blobs and their sizes in bytes; a lock states those of its documents only.
+    pub blobs: BTreeMap<Digest, u64>,
+}
+
+/// What changes from one side to the other.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// Images that only the second side has.
+    pub added: Vec<Change>,
+    /// Images that only the first side has.
+    pub removed: Vec<Change>,
+    /// Images under one name that are not the same.
+    pub changed: Vec<Change>,
+    /// How many images are the same.
+    pub same: usize,
+    /// Blobs that only the second side has.
+    pub new_blobs: usize,
+    /// Their bytes: what the second carries beyond the first.
+    pub new_bytes: u64,
+    /// Bytes of the blobs that both have.
+    pub shared_bytes: u64,
+}
+
+/// An image that is not the same on both sides.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Its name.
+    pub name: Reference,
+    /// What it is on the first side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// What it is on the second side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+}
+
+/// Compares `first` with `second`. Images are the same when all their documents are.
+pub fn diff(first: &Side<'_>, second: &Side<'_>) -> Diff {
+    let by_name = |side: &Side<'_>| -> BTreeMap<Reference, (Digest, Vec<Digest>)> {
+        let key = |image: &PinnedImage| {
+            (image.digest, image.documents.iter().map(|it| it.digest).collect())
+        };
+        side.images.iter().map(|image| (image.name.clone(), key(image))).collect()
+    };
+    let (before, after) = (by_name(first), by_name(second));
+    let change = |name: &Reference| Change {
+        name: name.clone(),
+        before: before.get(name).map(|(digest, _)| *digest),
+        after: after.get(name).map(|(digest, _)| *digest),
+    };
+    let changed =
+        before.iter().filter(|(name, it)| after.get(*name).is_some_and(|other| other != *it));
+    let new = second.blobs.iter().filter(|(digest, _)| !first.blobs.contains_key(*digest));
+    let shared = second.blobs.iter().filter(|(digest, _)| first.blobs.contains_key(*digest));
+    Diff {
+        added: after.keys().filter(|name| !before.contains_key(*name)).map(change).collect(),
+        removed: before.keys().filter(|name| !after.contains_key(*name)).map(change).collect(),
+        changed: changed.map(|(name, _)| change(name)).collect(),
+        same: before.iter().filter(|(name, it)| after.get(*name) == Some(*it)).count(),
+        new_blobs: new.clone().count(),
+        new_bytes: new.map(|(_, size)| size).sum(),
+        shared_bytes: shared.map(|(_, size)| size).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(name: &str, content: &str) -> PinnedImage {
+        let digest = Digest::of(content.as_bytes());
+        let (why, documents, omitted) = (vec![], vec![], vec![]);
+        PinnedImage {
+            name: name.parse().unwrap(),
+            source: name.to_owned(),
+            why,
+            digest,
+            index: None,
+            documents,
+            omitted,
+        }
+    }
+
+    #[test]
+    fn tells_images_and_bytes_apart() {
+        let blobs = |names: &[(&str, u64)]| {
+            names.iter().map(|(name, size)| (Digest::of(name.as_bytes()), *size)).collect()
+        };
+        let first = [image("a", "1"), image("b", "1"), image("c", "1")];
+        let second = [image("b", "1"), image("c", "2"), image("d", "1")];
+        let diff = diff(
+            &Side { images: &first, blobs: blobs(&[("x", 10), ("y", 20)]) },
+            &Side { images: &second, blobs: blobs(&[("y", 20), ("z", 30)]) },
+        );
+        let names = |changes: &[Change]| {
+            changes
+                .iter()
+                .map(|change| change.name.repository.path().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&diff.added), ["library/d"]);
+        assert_eq!(names(&diff.removed), ["library/a"]);
+        assert_eq!(names(&diff.changed), ["library/c"]);
+        assert_eq!((diff.same, diff.new_blobs, diff.new_bytes, diff.shared_bytes), (1, 1, 30, 20));
+    }
+}

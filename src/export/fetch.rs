@@ -1,0 +1,30 @@
+//! Getting the documents of pinned images from their sources.
+
+use std::collections::BTreeMap;
+
+use super::{ExportError, Sources};
+use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
+use crate::pool;
+
+/// Fetches every document of `images` by digest, each once, `jobs` at a time.
+///
+/// # Errors
+/// [`ExportError::Source`].
+pub fn fetch_documents(
+    images: &[PinnedImage],
+    sources: &dyn Sources,
+    jobs: usize,
+) -> Result<BTreeMap<Digest, Manifest>, ExportError> {
+    let mut wanted: BTreeMap<Digest, (&PinnedImage, Descriptor)> = BTreeMap::new();
+    for image in images {
+        for document in &image.documents {
+            wanted.entry(document.digest).or_insert_with(|| (image, document.descriptor()));
+        }
+    }
+    let wanted: Vec<_> = wanted.into_values().collect();
+    let documents = pool::run(jobs, &wanted, |(image, descriptor)| {
+        let failed = |error| ExportError::Source { name: image.name.clone(), error };
+        sources.source(image).and_then(|source| source.manifest(descriptor)).map_err(failed)
+    })?;
+    Ok(documents.into_iter().map(|document| (document.descriptor().digest, document)).collect())
+}

@@ -1,0 +1,107 @@
+//! What goes into a bundle, and in which order. Pure: reads nothing, writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ExportError;
+use crate::bundle::BlobPath;
+use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
+
+/// Everything that a bundle will hold.
+#[derive(Debug)]
+pub struct Plan {
+    /// The images, sorted by name.
+    pub images: Vec<PinnedImage>,
+    /// Their manifests and indexes.
+    pub documents: BTreeMap<Digest, Manifest>,
+    /// Their configs, layers and other blobs, each once, in the order of the images.
+    pub blobs: Vec<PlannedBlob>,
+}
+
+/// A blob and an image that it can be had from.
+#[derive(Debug, Clone)]
+pub struct PlannedBlob {
+    /// What it is.
+    pub descriptor: Descriptor,
+    /// Where it goes.
+    pub path: BlobPath,
+    /// The place of the image in [`Plan::images`].
+    pub image: usize,
+}
+
+impl Plan {
+    /// The sum of the blobs' sizes, in bytes.
+    pub fn blob_bytes(&self) -> u64 {
+        self.blobs.iter().map(|blob| blob.descriptor.size).sum()
+    }
+
+    /// Every blob and document with its size, in the order in which they are written.
+    pub fn places(&self) -> Vec<(BlobPath, u64)> {
+        let documents = self.documents.values().map(Manifest::descriptor);
+        let documents = documents.filter_map(|it| Some((BlobPath::of(&it.digest)?, it.size)));
+        documents.chain(self.blobs.iter().map(|blob| (blob.path, blob.descriptor.size))).collect()
+    }
+}
+
+/// Plans a bundle of `images`, whose documents are all in `documents`.
+///
+/// # Errors
+/// [`ExportError::Nothing`], [`ExportError::Incomplete`], [`ExportError::Sizes`],
+/// [`ExportError::Unsupported`].
+pub fn plan(
+    mut images: Vec<PinnedImage>,
+    documents: BTreeMap<Digest, Manifest>,
+) -> Result<Plan, ExportError> {
+    if images.is_empty() {
+        return Err(ExportError::Nothing);
+    }
+    images.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut sizes: BTreeMap<Digest, u64> = documents
+        .values()
+        .map(|document| (document.descriptor().digest, document.descriptor().size))
+        .collect();
+    let mut blobs = Vec::new();
+    for (at, image) in images.iter().enumerate() {
+        for descriptor in blobs_of(image, &documents)? {
+            let digest = descriptor.digest;
+            match sizes.insert(digest, descriptor.size) {
+                None => {
+                    let path = path_of(image, digest)?;
+                    blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
+                }
+                Some(first) if first != descriptor.size => {
+                    let (name, second) = (image.name.clone(), descriptor.size);
+                    return Err(ExportError::Sizes { name, blob: digest, first, second });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(Plan { images, documents, blobs })
+}
+
+/// The blobs of an image, once it is clear that its documents are complete.
+fn blobs_of<'a>(
+    image: &PinnedImage,
+    documents: &'a BTreeMap<Digest, Manifest>,
+) -> Result<Vec<&'a Descriptor>, ExportError> {
+    let incomplete = |digest| ExportError::Incomplete { name: image.name.clone(), digest };
+    let selected: BTreeSet<Digest> =
+        image.documents.iter().map(|document| document.digest).collect();
+    let mut blobs = Vec::new();
+    for digest in &selected {
+        path_of(image, *digest)?;
+        let document = documents.get(digest).ok_or_else(|| incomplete(*digest))?;
+        let aboard =
+            |child: &Descriptor| selected.contains(&child.digest) || image.omits(&child.digest);
+        if let Some(child) = document.children().iter().find(|child| !aboard(child)) {
+            return Err(incomplete(child.digest));
+        }
+        blobs.extend(document.blobs().filter(|blob| !image.omits(&blob.digest)));
+    }
+    Ok(blobs)
+}
+
+fn path_of(image: &PinnedImage, digest: Digest) -> Result<BlobPath, ExportError> {
+    BlobPath::of(&digest)
+        .ok_or_else(|| ExportError::Unsupported { name: image.name.clone(), digest })
+}

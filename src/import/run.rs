@@ -1,0 +1,324 @@
+//! Carrying out an import: look, stage, commit, manifests, tags, read back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Mutex;
+
+use super::ImportError;
+use super::plan::{Plan, PlannedImage};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Role, Tag};
+use crate::pool;
+use crate::report::Progress;
+use crate::target::{Staged, Target, TargetError};
+use crate::verify::{Contents, VerifiedBundle, VerifyError};
+
+/// What became of one image.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The target had all of it already.
+    Present,
+    /// It was loaded.
+    Loaded,
+    /// The target did not take it; others may have been loaded.
+    Failed(ImportError),
+}
+
+/// What an import did.
+#[derive(Debug)]
+pub struct Summary {
+    /// Name at the target, digest and outcome of each image, in the order of the bundle.
+    pub images: Vec<(Reference, Digest, Outcome)>,
+    /// How many blobs were sent.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Loads the planned images of `bundle` into `target`.
+///
+/// Up to the first commit an error leaves the target as it was. From then on an error of one image
+/// ends the import, or, with `keep_going`, becomes that image's outcome.
+///
+/// # Errors
+/// Every [`ImportError`] but those of planning.
+pub fn run(
+    bundle: &VerifiedBundle,
+    plan: &Plan<'_>,
+    target: &dyn Target,
+    jobs: usize,
+    keep_going: bool,
+    progress: &dyn Progress,
+) -> Result<Summary, ImportError> {
+    let import = Import { contents: bundle.get(), target, jobs, progress };
+    let missing = pool::run(jobs, &plan.images, |image| import.missing_documents(image))?;
+    let work: Vec<Work<'_>> = plan
+        .images
+        .iter()
+        .zip(missing)
+        .map(|(planned, missing)| Work { planned, missing })
+        .collect();
+    let (blobs, bytes) = import.blobs(&work)?;
+    let outcomes = import.publish(&work, keep_going)?;
+    let images = plan.images.iter().zip(outcomes);
+    let images =
+        images.map(|(it, outcome)| (it.target.clone(), it.image.digest, outcome)).collect();
+    Ok(Summary { images, blobs, bytes })
+}
+
+struct Import<'a> {
+    contents: &'a Contents,
+    target: &'a dyn Target,
+    jobs: usize,
+    progress: &'a dyn Progress,
+}
+
+/// An image and what the target lacks of it.
+struct Work<'a> {
+    planned: &'a PlannedImage<'a>,
+    missing: Missing,
+}
+
+struct Missing {
+    documents: BTreeSet<Digest>,
+    /// Tags that are absent or name another document.
+    tags: Vec<(Tag, Digest)>,
+}
+
+impl Missing {
+    fn is_empty(&self) -> bool {
+        self.documents.is_empty() && self.tags.is_empty()
+    }
+}
+
+impl Import<'_> {
+    fn missing_documents(&self, planned: &PlannedImage<'_>) -> Result<Missing, ImportError> {
+        let repository = &planned.target.repository;
+        let failed = |error| ImportError::target(&planned.target, error);
+        let mut missing = Missing { documents: BTreeSet::new(), tags: Vec::new() };
+        for document in &planned.image.documents {
+            if !self.target.has_manifest(repository, &document.descriptor()).map_err(failed)? {
+                missing.documents.insert(document.digest);
+            }
+        }
+        for (tag, digest) in tags(planned) {
+            if self.target.tag(repository, &tag).map_err(failed)? != Some(digest) {
+                missing.tags.push((tag, digest));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Brings every blob that a missing document needs to the repositories that need it.
+    fn blobs(&self, work: &[Work<'_>]) -> Result<(u64, u64), ImportError> {
+        let wanted = self.wanted(work)?;
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let lacking = pool::run(self.jobs, &wanted, |(digest, repositories)| {
+            self.lacking(digest, repositories)
+        })?;
+        let lacking: Vec<Lacking<'_>> = lacking.into_iter().flatten().collect();
+        let to_send =
+            lacking.iter().filter(|blob| blob.held.is_none()).map(|blob| blob.descriptor.size);
+        self.progress.begin("importing", to_send.clone().sum());
+        // Nothing is committed before all of it is staged, and staged is what was proven.
+        let staged = pool::run(self.jobs, &lacking, |blob| self.stage(blob))?;
+        self.progress.end();
+        let staged: Vec<_> = lacking.iter().zip(staged.into_iter().map(Mutex::new)).collect();
+        pool::run(self.jobs, &staged, |(blob, staged)| {
+            let staged = staged.lock().expect("no thread panics with the lock").take();
+            self.settle(blob, staged)
+        })?;
+        Ok((to_send.clone().count() as u64, to_send.sum()))
+    }
+
+    /// Each blob that missing documents need, and the repositories that need it.
+    fn wanted<'a>(
+        &self,
+        work: &'a [Work<'a>],
+    ) -> Result<BTreeMap<Digest, BTreeSet<&'a Repository>>, ImportError> {
+        let mut wanted: BTreeMap<Digest, BTreeSet<&Repository>> = BTreeMap::new();
+        for Work { planned, missing } in work {
+            for digest in &missing.documents {
+                let blobs = self.document(digest)?.blobs();
+                for blob in blobs.filter(|blob| !planned.image.omits(&blob.digest)) {
+                    wanted.entry(blob.digest).or_default().insert(&planned.target.repository);
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn document(&self, digest: &Digest) -> Result<&Manifest, ImportError> {
+        let unlisted = || VerifyError::from(crate::verify::StoryError::Unlisted(*digest));
+        Ok(self.contents.document(digest).ok_or_else(unlisted)?)
+    }
+
+    /// Asks the repositories for a blob; `None` when all have it.
+    fn lacking<'a>(
+        &self,
+        digest: &Digest,
+        repositories: &BTreeSet<&'a Repository>,
+    ) -> Result<Option<Lacking<'a>>, ImportError> {
+        let entry = self.contents.catalog().get(digest);
+        let entry =
+            entry.ok_or_else(|| VerifyError::from(crate::verify::StoryError::Unlisted(*digest)))?;
+        let kind =
+            crate::oci::MediaType::new("application/octet-stream").expect("a plain media type");
+        let descriptor = Descriptor::new(kind, entry.digest, entry.size);
+        let mut lacking = Lacking { descriptor, repositories: Vec::new(), held: None };
+        for repository in repositories {
+            let has = self.target.has_blob(repository, &lacking.descriptor);
+            match has.map_err(|error| ImportError::target(digest, error))? {
+                true => lacking.held = Some(repository),
+                false => lacking.repositories.push(repository),
+            }
+        }
+        Ok(Some(lacking).filter(|lacking| !lacking.repositories.is_empty()))
+    }
+
+    /// Stages a blob in the first repository that lacks it, unless another can share it.
+    fn stage(&self, blob: &Lacking<'_>) -> Result<Option<Box<dyn Staged>>, ImportError> {
+        match blob.held {
+            Some(_) => Ok(None),
+            None => self.send(&blob.descriptor, blob.repositories[0]).map(Some),
+        }
+    }
+
+    fn send(&self, blob: &Descriptor, to: &Repository) -> Result<Box<dyn Staged>, ImportError> {
+        let open = || -> io::Result<Box<dyn io::Read>> {
+            let reader = self.contents.blob(&blob.digest).map_err(io::Error::other)?;
+            Ok(Box::new(Counted { inner: reader, progress: self.progress }))
+        };
+        self.target.stage(to, blob, &open).map_err(|error| ImportError::target(blob.digest, error))
+    }
+
+    /// Commits what is staged, then shares the blob with the other repositories.
+    fn settle(
+        &self,
+        blob: &Lacking<'_>,
+        staged: Option<Box<dyn Staged>>,
+    ) -> Result<(), ImportError> {
+        let failed = |error| ImportError::target(blob.descriptor.digest, error);
+        let (held, rest) = match (staged, blob.held) {
+            (Some(staged), _) => {
+                let (first, rest) =
+                    blob.repositories.split_first().expect("a lacking blob lacks somewhere");
+                match staged.commit() {
+                    Err(TargetError::Expired) => self.send(&blob.descriptor, first)?.commit(),
+                    other => other,
+                }
+                .map_err(failed)?;
+                (*first, rest)
+            }
+            (None, Some(held)) => (held, blob.repositories.as_slice()),
+            (None, None) => return Ok(()),
+        };
+        for to in rest {
+            if !self.target.share(&blob.descriptor, held, to).map_err(failed)? {
+                self.send(&blob.descriptor, to)?.commit().map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Manifests of all images, then tags of all images, then the proof that they are there.
+    fn publish(&self, work: &[Work<'_>], keep_going: bool) -> Result<Vec<Outcome>, ImportError> {
+        let each = |step: &(dyn Fn(&Work<'_>) -> Result<(), ImportError> + Sync),
+                    so_far: &[Outcome]| {
+            let items: Vec<_> = work.iter().zip(so_far).collect();
+            pool::run(self.jobs, &items, |(work, so_far)| match so_far {
+                Outcome::Failed(_) => Ok(None),
+                _ => match step(work) {
+                    Err(error) if keep_going => Ok(Some(Outcome::Failed(error))),
+                    other => other.map(|()| None),
+                },
+            })
+        };
+        let start = |work: &Work<'_>| match work.missing.is_empty() {
+            true => Outcome::Present,
+            false => Outcome::Loaded,
+        };
+        let mut outcomes: Vec<Outcome> = work.iter().map(start).collect();
+        let merge = |outcomes: &mut [Outcome], news: Vec<Option<Outcome>>| {
+            for (outcome, new) in outcomes.iter_mut().zip(news) {
+                if let Some(new) = new {
+                    *outcome = new;
+                }
+            }
+        };
+        let news = each(&|work| self.put_manifests(work), &outcomes)?;
+        merge(&mut outcomes, news);
+        let news = each(&|work| self.put_tags(work), &outcomes)?;
+        merge(&mut outcomes, news);
+        Ok(outcomes)
+    }
+
+    fn put_manifests(&self, work: &Work<'_>) -> Result<(), ImportError> {
+        let mut done = BTreeSet::new();
+        for document in &work.planned.image.documents {
+            self.put_manifest(work, &document.digest, &mut done)?;
+        }
+        Ok(())
+    }
+
+    /// Children before parents; the lading lists subjects before what refers to them.
+    fn put_manifest(
+        &self,
+        work: &Work<'_>,
+        digest: &Digest,
+        done: &mut BTreeSet<Digest>,
+    ) -> Result<(), ImportError> {
+        if !work.missing.documents.contains(digest) || !done.insert(*digest) {
+            return Ok(());
+        }
+        let document = self.document(digest)?;
+        for child in document.children() {
+            self.put_manifest(work, &child.digest, done)?;
+        }
+        let put = self.target.put_manifest(&work.planned.target.repository, document);
+        put.map_err(|error| ImportError::target(&work.planned.target, error))
+    }
+
+    fn put_tags(&self, work: &Work<'_>) -> Result<(), ImportError> {
+        let name = &work.planned.target;
+        let failed = |error| ImportError::target(name, error);
+        for (tag, digest) in &work.missing.tags {
+            let document = self.document(digest)?;
+            self.target.put_tag(&name.repository, tag, document).map_err(failed)?;
+            let found = self.target.tag(&name.repository, tag).map_err(failed)?;
+            if found != Some(*digest) {
+                let name = name.with_tag(tag.clone());
+                return Err(ImportError::ReadBack { name, expected: *digest, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tags of an image: its own last, those of what refers to it first.
+fn tags(planned: &PlannedImage<'_>) -> Vec<(Tag, Digest)> {
+    let tagged = planned.image.documents.iter().filter(|document| document.role == Role::Tagged);
+    let tagged = tagged.filter_map(|document| Some((document.tag.clone()?, document.digest)));
+    let own = planned.target.tag.clone().map(|tag| (tag, planned.image.digest));
+    tagged.chain(own).collect()
+}
+
+/// A blob that some repositories lack.
+struct Lacking<'a> {
+    descriptor: Descriptor,
+    repositories: Vec<&'a Repository>,
+    /// A repository that has it.
+    held: Option<&'a Repository>,
+}
+
+struct Counted<'a, R> {
+    inner: R,
+    progress: &'a dyn Progress,
+}
+
+impl<R: io::Read> io::Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.progress.advance(count as u64);
+        Ok(count)
+    }
+}
