@@ -4,14 +4,13 @@ mod locking;
 mod pinning;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::oci::{
     Descriptor, Manifest, ManifestError, MediaType, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST,
-    OmittedReason, PinnedImage, Role, Tag,
+    OmittedReason, PinnedImage, Role, Tag, Unproven,
 };
 use crate::source::Source;
 
@@ -94,10 +93,11 @@ impl Source for Memory {
         Ok(self.referrers.get(subject).cloned().unwrap_or_default())
     }
 
-    fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+    fn blob(&self, descriptor: &Descriptor) -> Result<Unproven, SourceError> {
         let missing = || SourceError::NotFound(descriptor.digest.to_string());
         let bytes = self.content.get(&descriptor.digest).ok_or_else(missing)?;
-        Ok(Box::new(std::io::Cursor::new(bytes.clone())))
+        let content = Box::new(std::io::Cursor::new(bytes.clone()));
+        Ok(Unproven::new(content, descriptor.digest, descriptor.size))
     }
 }
 

@@ -282,7 +282,7 @@ fn a_digest_in_the_name_must_be_what_the_source_gives() {
 fn a_config_that_cannot_be_read_is_an_error() {
     struct Broken(Memory);
     struct Breaks;
-    impl Read for Breaks {
+    impl std::io::Read for Breaks {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
             Err(std::io::Error::other("the line went dead"))
         }
@@ -300,8 +300,8 @@ fn a_config_that_cannot_be_read_is_an_error() {
         fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, SourceError> {
             self.0.referrers(subject)
         }
-        fn blob(&self, _: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
-            Ok(Box::new(Breaks))
+        fn blob(&self, blob: &Descriptor) -> Result<Unproven, SourceError> {
+            Ok(Unproven::new(Box::new(Breaks), blob.digest, blob.size))
         }
     }
     let mut memory = Memory::default();
