@@ -1,3 +1,5 @@
 //! The `gapferry` command: everything is in [`gapferry::cli`].
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    gapferry::cli::main()
+}

@@ -1,1 +1,113 @@
-//! The command line.
+//! The command line: the only part that prints, exits, or asks the system for time, environment
+//! and home.
+//!
+//! One file a subcommand: a struct `Args` that clap fills, and `run(args, &Context)` that says in
+//! a [`Failure`] why it could not be done. Results go to standard output; progress, warnings and
+//! errors go to standard error. To add a subcommand: a file, a variant of `Command`, a line in
+//! `Command::run`.
+
+pub mod args;
+mod classify;
+pub mod completions;
+pub mod context;
+pub mod failure;
+pub mod input;
+pub mod key;
+pub mod man;
+pub mod output;
+pub mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use args::{Format, OutputArgs};
+use context::Context;
+use failure::{Exit, Failure};
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  Make a key pair, and keep release.key on the connected side:
+    gapferry key new -o release.key
+  See what a command can do:
+    gapferry key new --help
+
+EXIT CODES:
+  0  done, everything asked for
+  1  could not be done: network, disk, permissions
+  2  wrong usage
+  3  the input is damaged or forged
+  4  the input is genuine but not allowed here
+  5  done in part; what is missing is listed";
+
+/// Carries container images across an air gap in signed, verified bundles.
+#[derive(Debug, Parser)]
+#[command(name = "gapferry", version, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true, subcommand_required = true)]
+pub struct Cli {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Key(key::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Command::Key(args) => key::run(args, context),
+            Command::Completions(args) => completions::run(args, context),
+            Command::Man(args) => man::run(args, context),
+        }
+    }
+}
+
+/// Reads the command line, does what it says and tells how that went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unreadable(&error),
+    };
+    let format = cli.output.output;
+    match cli.command.run(&Context::new(&cli.output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(format);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Wrong usage, in the form that was asked for as far as can be told; or a call for help.
+fn unreadable(error: &clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let json = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        || words.iter().any(|word| word == "--output=json");
+    if !(error.use_stderr() && json) {
+        // A closed pipe behind `--help` is not worth a word.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+    }
+    let text = error.render().to_string();
+    let message = text.trim_start_matches("error: ").lines().next().unwrap_or("wrong usage");
+    let failure = Failure::new(Exit::Usage, "usage", message).hint("see --help");
+    failure.print(Format::Json);
+    failure.exit.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

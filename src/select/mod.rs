@@ -75,7 +75,9 @@ pub enum SelectError {
     },
     /// One name for two different images. The input's fault.
     #[error(
-        "{name} is asked for twice and is not the same: {first} ({first_why}), {second} ({second_why})"
+        "{name} is {first} ({}) and also {second} ({})",
+        .first_why.escape_debug(),
+        .second_why.escape_debug()
     )]
     Conflict {
         /// The name.

@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
         self.check_depth(manifest, depth)?;
         self.seen.insert(manifest.descriptor().digest);
         self.list(manifest, platform, part);
-        self.sort_blobs(manifest);
+        self.note_blobs(manifest);
         for child in self.travelling(manifest.children(), wanted) {
             if !self.seen.contains(&child.digest) {
                 let below = self.fetch(child)?;
@@ -238,7 +238,7 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn sort_blobs(&mut self, manifest: &Manifest) {
+    fn note_blobs(&mut self, manifest: &Manifest) {
         for blob in manifest.blobs() {
             match blob.is_foreign() {
                 true => self.omit(blob, OmittedReason::Foreign),

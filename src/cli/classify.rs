@@ -1,0 +1,196 @@
+//! Which exit code, stable code and hint an error of the library has. Decided here and nowhere
+//! else.
+
+use super::failure::{Exit, Failure};
+use crate::files::FileError;
+use crate::layout::LayoutError;
+use crate::oci::{ContentError, InvalidPlatform, InvalidReference, ManifestError};
+use crate::registry::RegistryError;
+use crate::select::{LockError, SelectError};
+use crate::source::SourceError;
+use crate::target::TargetError;
+use crate::trust::TrustError;
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Failure {
+        let (exit, code) = match &error {
+            TrustError::NotAKey { .. } => (Exit::Damaged, "not-a-key"),
+            TrustError::NeedsPassphrase => (Exit::Usage, "needs-passphrase"),
+            TrustError::WrongPassphrase => (Exit::Failed, "wrong-passphrase"),
+            TrustError::UnsupportedAlgorithm(_) => (Exit::Damaged, "unsupported-algorithm"),
+            TrustError::TooCostly => (Exit::Damaged, "key-too-costly"),
+            TrustError::WeakKey => (Exit::Damaged, "weak-key"),
+            TrustError::UnknownScheme(_) => (Exit::Usage, "unknown-scheme"),
+            TrustError::InvalidKeyId(_) => (Exit::Usage, "invalid-key-id"),
+            TrustError::InvalidThreshold { .. } => (Exit::Usage, "invalid-threshold"),
+            TrustError::BadSignature { .. } => (Exit::Damaged, "bad-signature"),
+            TrustError::Threshold { .. } => (Exit::NotAllowed, "threshold"),
+            TrustError::Random(_) => (Exit::Failed, "no-random-bytes"),
+        };
+        let failure = Failure::new(exit, code, &error);
+        match error {
+            TrustError::NotAKey { wanted: "public key", .. } => {
+                failure.hint("give the .pub file that `gapferry key new` wrote")
+            }
+            TrustError::NeedsPassphrase => failure.hint("give --passphrase-file FILE"),
+            TrustError::UnsupportedAlgorithm(_) => {
+                failure.hint("make a key with `gapferry key new`")
+            }
+            TrustError::BadSignature { .. } => {
+                failure.hint("the bundle was changed after it was signed; fetch it anew")
+            }
+            TrustError::Threshold { .. } => {
+                failure.hint("is the right public key given? see `gapferry key show`")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<SelectError> for Failure {
+    fn from(error: SelectError) -> Failure {
+        let failure = |exit, code| Failure::new(exit, code, &error);
+        match error {
+            SelectError::Source { name, error } => Failure::from(error).at(name),
+            SelectError::Config { error: ref inner, .. } => {
+                let Failure { exit, code, .. } = read(inner);
+                failure(exit, code)
+            }
+            SelectError::OtherDigest { .. } => failure(Exit::Damaged, "other-digest"),
+            SelectError::NoPlatform { .. } => {
+                failure(Exit::Failed, "no-platform").hint("choose a platform that is there")
+            }
+            SelectError::TooDeep { .. } => failure(Exit::Damaged, "too-deep"),
+            SelectError::TooMany { .. } => failure(Exit::Damaged, "too-many-documents"),
+            SelectError::Conflict { .. } => failure(Exit::Usage, "conflict")
+                .hint("keep one of the two, or give one of them another tag"),
+            SelectError::List { .. } => failure(Exit::Usage, "bad-list"),
+            SelectError::Lock { error: LockError::Version(_), .. } => {
+                failure(Exit::Damaged, "lock-version")
+                    .hint("read it with the gapferry that wrote it, or lock anew")
+            }
+            SelectError::Lock { .. } => {
+                failure(Exit::Damaged, "bad-lock").hint("make it anew with `gapferry lock`")
+            }
+        }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
+        match error {
+            SourceError::NotFound(_) => Failure::new(Exit::Failed, "not-found", error),
+            SourceError::Registry(error) => error.into(),
+            SourceError::Layout(error) => error.into(),
+            SourceError::Manifest(error) => error.into(),
+        }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Failure {
+        match error {
+            TargetError::Read(error) => read(&error),
+            TargetError::Expired => Failure::new(Exit::Failed, "upload-expired", error)
+                .hint("run the command again; what is there already is not sent again"),
+            TargetError::Registry(error) => error.into(),
+            TargetError::Layout(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Failure {
+        match &error {
+            RegistryError::Unreachable { .. } => Failure::new(Exit::Failed, "unreachable", error),
+        }
+    }
+}
+
+impl From<LayoutError> for Failure {
+    fn from(error: LayoutError) -> Failure {
+        match error {
+            LayoutError::File(error) => error.into(),
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        match &error {
+            FileError::Io { .. } => Failure::new(Exit::Failed, "file", error),
+            FileError::NotRegular { .. } => Failure::new(Exit::Damaged, "not-a-file", error),
+        }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Failure {
+        match &error {
+            ManifestError::Schema1(_) => Failure::new(Exit::Damaged, "schema1", error),
+            _ => Failure::new(Exit::Damaged, "bad-manifest", error),
+        }
+    }
+}
+
+impl From<ContentError> for Failure {
+    fn from(error: ContentError) -> Failure {
+        Failure::new(Exit::Damaged, "bad-content", error)
+    }
+}
+
+impl From<InvalidReference> for Failure {
+    fn from(error: InvalidReference) -> Failure {
+        Failure::new(Exit::Usage, "invalid-reference", error)
+    }
+}
+
+impl From<InvalidPlatform> for Failure {
+    fn from(error: InvalidPlatform) -> Failure {
+        Failure::new(Exit::Usage, "invalid-platform", error)
+    }
+}
+
+/// Content that cannot be read is the system's fault, unless it proved to be other content.
+fn read(error: &std::io::Error) -> Failure {
+    match ContentError::inside(error) {
+        Some(content) => content.clone().into(),
+        None => Failure::new(Exit::Failed, "read", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+    use crate::oci::Reference;
+
+    #[test]
+    fn a_failure_keeps_what_the_library_said() {
+        let name: Reference = "quay.io/a:1".parse().unwrap();
+        let error = SourceError::Manifest(ManifestError::Schema1(Digest::of(b"")));
+        let error = SelectError::Source { name, error };
+        let message = error.to_string();
+        let failure = Failure::from(error);
+        assert_eq!((failure.exit, failure.code), (Exit::Damaged, "schema1"));
+        assert_eq!(failure.message, message);
+    }
+
+    #[test]
+    fn other_content_is_damage_and_a_dead_line_is_not() {
+        let digest = Digest::of(b"");
+        let long = ContentError::Long { digest, expected: 0 };
+        let damaged = TargetError::Read(std::io::Error::other(long));
+        assert_eq!(Failure::from(damaged).exit, Exit::Damaged);
+        let dead = TargetError::Read(std::io::Error::other("the line went dead"));
+        assert_eq!(Failure::from(dead).exit, Exit::Failed);
+    }
+
+    #[test]
+    fn too_few_signatures_are_not_damage() {
+        let few = TrustError::Threshold { needed: 2, valid: 1, unknown: 0 };
+        assert_eq!(Failure::from(few).exit, Exit::NotAllowed);
+        let key_id = "ab".repeat(32).parse().unwrap();
+        assert_eq!(Failure::from(TrustError::BadSignature { key_id }).exit, Exit::Damaged);
+    }
+}

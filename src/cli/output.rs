@@ -1,0 +1,56 @@
+//! Text on its way to a terminal.
+
+/// `text` without anything that a terminal would obey: control characters and the marks that turn
+/// the direction of writing are shown as escapes.
+pub fn escaped(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| match is_active(c) {
+            true => c.escape_debug().collect::<Vec<char>>(),
+            false => vec![c],
+        })
+        .collect()
+}
+
+fn is_active(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// `text` as one word for a shell.
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/+=:@,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// A number of bytes for people: `1.5 GiB`.
+pub fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_it() {
+        assert_eq!(escaped("a\"b' é"), "a\"b' é");
+        assert_eq!(escaped("\u{1b}[2J\r\n\u{9b}m"), "\\u{1b}[2J\\r\\n\\u{9b}m");
+        assert_eq!(escaped("a\u{202e}b"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn a_shell_takes_it_for_one_word() {
+        assert_eq!(quoted("a/release.key.pub"), "a/release.key.pub");
+        assert_eq!(quoted("it's $x"), r"'it'\''s $x'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn bytes_are_for_people() {
+        assert_eq!(bytes(3 << 29), "1.50 GiB");
+    }
+}
