@@ -1,0 +1,152 @@
+//! The bundle that a command is about, and the keys that vouch for it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::input;
+use crate::bundle::{Name, Packaging, Timestamp};
+use crate::trust::{Keyring, PublicKey};
+use crate::verify::{self, Contents, Site, VerifiedBundle};
+
+/// Where a bundle lies.
+#[derive(Debug, Clone, Args)]
+pub struct BundleArgs {
+    /// A bundle: a directory, an archive, or several places that together hold one
+    #[arg(value_name = "BUNDLE", required = true)]
+    pub places: Vec<PathBuf>,
+}
+
+/// Whom to believe.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Trust")]
+pub struct TrustArgs {
+    /// Believe seals that this public key signed (PEM, repeatable)
+    #[arg(long, value_name = "PUBLIC-KEY")]
+    pub trust: Vec<PathBuf>,
+    /// How many of the keys must have signed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threshold: usize,
+    /// What seals call this place; a bundle for another destination is refused
+    #[arg(long, value_name = "NAME")]
+    pub site: Option<Name>,
+}
+
+impl TrustArgs {
+    /// The trusted keys.
+    ///
+    /// # Errors
+    /// When a key cannot be read, or the threshold cannot be met.
+    pub fn keyring(&self) -> Result<Keyring, Failure> {
+        let mut keys = Vec::new();
+        for path in &self.trust {
+            let key = PublicKey::from_pem(&input::key(path)?);
+            keys.push(key.map_err(|error| Failure::from(error).at(path.display()))?);
+        }
+        Ok(Keyring::new(keys, self.threshold)?)
+    }
+
+    /// Verifies the bundle in `places`, but for its blobs' bytes.
+    ///
+    /// # Errors
+    /// Without keys, and whatever is wrong with the bundle.
+    pub fn verify(&self, places: &[PathBuf], context: &Context) -> Result<VerifiedBundle, Failure> {
+        if self.trust.is_empty() {
+            let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
+            return Err(failure.hint("give the maker's public key: --trust release.key.pub"));
+        }
+        let site = Site { now: timestamp(context.now())?, name: self.site.clone() };
+        Ok(verify::verify(places, &self.keyring()?, &site)?)
+    }
+
+    /// Verifies the bundle if keys are given; without, looks whether its parts fit together.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the bundle.
+    pub fn look(&self, places: &[PathBuf], context: &Context) -> Result<Contents, Failure> {
+        match self.trust.is_empty() {
+            true => Ok(verify::examine(places)?),
+            false => Ok(self.verify(places, context)?.into_inner()),
+        }
+    }
+}
+
+/// How a bundle is to lie on the medium.
+#[derive(Debug, Clone, Args)]
+pub struct PackagingArgs {
+    /// Where to write: FILE.tar is one archive, anything else a directory
+    #[arg(short, long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Cut into volumes of at most this size (such as 700MB, 4GiB), in a directory; 4GiB when no
+    /// size is given, which fits FAT32
+    #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "4GiB", value_parser = size)]
+    pub volume_size: Option<u64>,
+}
+
+/// FAT32 holds files of up to 4 GiB less one byte.
+const FAT32_LIMIT: u64 = (1 << 32) - 1;
+
+impl PackagingArgs {
+    /// The packaging that the options ask for.
+    pub fn packaging(&self) -> Packaging {
+        match self.volume_size {
+            Some(size) if size == FAT32_LIMIT + 1 => Packaging::Volumes { limit: FAT32_LIMIT },
+            Some(limit) => Packaging::Volumes { limit },
+            None if self.out.extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
+            None => Packaging::Directory,
+        }
+    }
+}
+
+/// A time as the formats know it.
+///
+/// # Errors
+/// Past the year 9999.
+pub fn timestamp(seconds: u64) -> Result<Timestamp, Failure> {
+    Timestamp::from_unix(seconds).map_err(|error| Failure::new(Exit::Usage, "bad-time", error))
+}
+
+/// `700MB`, `4GiB`, `1048576`.
+fn size(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err("expected a size such as 700MB or 4GiB".to_owned()),
+    };
+    let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor));
+    count.filter(|size| *size > 0).ok_or_else(|| "expected a size such as 700MB or 4GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("1048576"), Ok(1 << 20));
+        assert_eq!(size("4GiB"), Ok(1 << 32));
+        assert_eq!(size("700MB"), Ok(700_000_000));
+        for text in ["", "0", "-1", "4 GiB", "4XB", "GiB", "99999999999TiB", "1.5G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn four_gib_fits_fat32() {
+        let args = |volume_size| PackagingArgs { out: "x".into(), volume_size };
+        assert_eq!(args(Some(1 << 32)).packaging(), Packaging::Volumes { limit: FAT32_LIMIT });
+        assert_eq!(args(Some(1 << 33)).packaging(), Packaging::Volumes { limit: 1 << 33 });
+        assert_eq!(args(None).packaging(), Packaging::Directory);
+    }
+}

@@ -1,0 +1,115 @@
+//! `gapferry diff`: what two bundles or locks do not share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::bundles::TrustArgs;
+use super::context::Context;
+use super::failure::Failure;
+use super::images::read_lock;
+use super::output::bytes;
+use crate::diff::{Change, Diff, Side, diff};
+use crate::oci::{Digest, PinnedImage};
+use crate::select::Lock;
+use crate::verify::Contents;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  What the new bundle carries beyond the old one:
+    gapferry diff may.tar june.tar --trust release.key.pub
+  What has changed since the lock that was approved:
+    gapferry diff approved.lock images.lock
+  Is aboard what was approved:
+    gapferry diff images.lock /media/stick/bundle --trust release.key.pub";
+
+/// Show what two bundles or locks do not share
+///
+/// Without --trust bundles are held against themselves only: anybody may have made them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The one: a lock, or a bundle (a directory or an archive)
+    #[arg(value_name = "A")]
+    first: PathBuf,
+    /// The other
+    #[arg(value_name = "B")]
+    second: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+enum Thing {
+    Lock(Lock),
+    Bundle(Box<Contents>),
+}
+
+/// Does it.
+///
+/// # Errors
+/// Whatever is wrong with one of the two.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let first = open(&args.first, &args.trust, context)?;
+    let second = open(&args.second, &args.trust, context)?;
+    let diff = diff(&first.side(), &second.side());
+    if context.json() {
+        return context.print_json(&diff);
+    }
+    context.print(&table(&diff, matches!((&first, &second), (Thing::Bundle(_), Thing::Bundle(_)))))
+}
+
+/// A lock is a file that begins as JSON does; everything else is a bundle.
+fn open(path: &Path, trust: &TrustArgs, context: &Context) -> Result<Thing, Failure> {
+    let is_lock = path.is_file() && {
+        use std::io::Read as _;
+        let mut first = [0];
+        let file = std::fs::File::open(path);
+        file.and_then(|mut file| file.read(&mut first)).is_ok() && first == *b"{"
+    };
+    match is_lock {
+        true => Ok(Thing::Lock(read_lock(path)?)),
+        false => Ok(Thing::Bundle(Box::new(trust.look(&[path.to_owned()], context)?))),
+    }
+}
+
+impl Thing {
+    fn side(&self) -> Side<'_> {
+        let images: &[PinnedImage] = match self {
+            Thing::Lock(lock) => lock.images(),
+            Thing::Bundle(contents) => contents.images(),
+        };
+        let documents = images.iter().flat_map(|image| &image.documents);
+        let mut blobs: BTreeMap<Digest, u64> = documents.map(|it| (it.digest, it.size)).collect();
+        if let Thing::Bundle(contents) = self {
+            blobs.extend(contents.catalog().blobs.iter().map(|blob| (blob.digest, blob.size)));
+        }
+        Side { images, blobs }
+    }
+}
+
+fn table(diff: &Diff, with_bytes: bool) -> String {
+    let lines = |sign: char, changes: &[Change]| -> String {
+        let line = |change: &Change| {
+            let digests: Vec<String> =
+                [change.before, change.after].into_iter().flatten().map(|it| it.to_string()).collect();
+            format!("{sign} {}  {}\n", change.name, digests.join(" -> "))
+        };
+        changes.iter().map(line).collect()
+    };
+    let mut text = lines('+', &diff.added) + &lines('-', &diff.removed) + &lines('~', &diff.changed);
+    text += &format!(
+        "{} added, {} removed, {} changed, {} the same\n",
+        diff.added.len(),
+        diff.removed.len(),
+        diff.changed.len(),
+        diff.same
+    );
+    if with_bytes {
+        text += &format!(
+            "{} new blobs, {}; {} are in both\n",
+            diff.new_blobs,
+            bytes(diff.new_bytes),
+            bytes(diff.shared_bytes)
+        );
+    }
+    text
+}

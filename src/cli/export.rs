@@ -1,0 +1,220 @@
+//! `gapferry export`: writes images to a signed bundle.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::args::RegistryArgs;
+use super::bundles::{PackagingArgs, timestamp};
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::images::{ImageArgs, Pinned, partial, read_lock};
+use super::input;
+use super::output::{bytes, escaped};
+use super::registries;
+use crate::bundle::Name;
+use crate::export::{self, Order, Plan, Summary};
+use crate::source::Opener;
+use crate::trust::{Keyring, SecretKey, Signer};
+use crate::verify::{self, Site};
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  Everything that a reviewed lock names, to a stick:
+    gapferry export --lock images.lock -o /media/stick/bundle --key release.key
+  One archive, which podman and docker load too:
+    gapferry export busybox:1.35 -o busybox.tar --key release.key
+  Volumes that fit FAT32, for one site and for 90 days:
+    gapferry export -f images.txt -o out --volume-size 4GiB --key release.key \\
+      --destination plant-7 --expires 90d";
+
+/// Write images to a signed bundle
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    images: ImageArgs,
+    /// Carry exactly what this lock names
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "lists", "platform", "no_referrers"])]
+    lock: Option<PathBuf>,
+    #[command(flatten)]
+    packaging: PackagingArgs,
+    /// Sign with this private key (PEM, repeatable)
+    #[arg(long, value_name = "PRIVATE-KEY", required = true)]
+    key: Vec<PathBuf>,
+    /// The first line of this file opens encrypted private keys
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The line of bundles that this one continues
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    stream: Name,
+    /// The number of this bundle in its stream; must go up. The time in seconds unless given
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+    /// Refuse the bundle after this time: 90d, 12h, or 2027-02-20T10:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<Expiry>,
+    /// The only site that may import the bundle
+    #[arg(long, value_name = "NAME")]
+    destination: Option<Name>,
+    /// Keep every layer a plain blob, which other tools read. The only way in this version
+    #[arg(long)]
+    store_layers: bool,
+    /// Read the whole bundle back and verify it
+    #[arg(long)]
+    read_back: bool,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    registries: RegistryArgs,
+}
+
+/// When a bundle expires.
+#[derive(Debug, Clone, Copy)]
+enum Expiry {
+    After(u64),
+    At(crate::bundle::Timestamp),
+}
+
+impl std::str::FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Expiry, String> {
+        if let Ok(time) = text.parse() {
+            return Ok(Expiry::At(time));
+        }
+        let wrong = || "expected 90d, 12h or 2027-02-20T10:00:00Z".to_owned();
+        let unit = match text.chars().last() {
+            Some('d') => 86_400,
+            Some('h') => 3_600,
+            _ => return Err(wrong()),
+        };
+        let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+        count.checked_mul(unit).filter(|span| *span > 0).map(Expiry::After).ok_or_else(wrong)
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// When an image cannot be had, or the bundle cannot be written.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let signers = signers(&args)?;
+    let opener = Opener::new(registries::client(&args.registries, context)?);
+    let jobs = usize::from(args.registries.jobs);
+    let pinned = pinned(&args, &opener, context)?;
+    let images = pinned.lock.into_images();
+    context.progress().begin("fetching manifests", 0);
+    let documents = export::fetch_documents(&images, &opener, jobs)?;
+    context.progress().end();
+    let plan = export::plan(images, documents)?;
+    if args.dry_run {
+        print_plan(&plan, context)?;
+        return partial(&pinned.failures);
+    }
+    let order = order(&args, &signers, context)?;
+    let summary = export::write(&plan, &opener, &args.packaging.out, &order, context.progress())?;
+    check(&args, &signers, &order, context)?;
+    print_summary(&args, &plan, &summary, context)?;
+    partial(&pinned.failures)
+}
+
+fn signers(args: &Args) -> Result<Vec<Box<dyn Signer>>, Failure> {
+    let passphrase = args.passphrase_file.as_deref().map(input::secret).transpose()?;
+    let mut signers: Vec<Box<dyn Signer>> = Vec::new();
+    for path in &args.key {
+        let text = input::key(path)?;
+        let key = SecretKey::from_pem(&text, passphrase.as_ref().map(|line| line.as_slice()));
+        signers.push(Box::new(key.map_err(|error| Failure::from(error).at(path.display()))?));
+    }
+    Ok(signers)
+}
+
+fn pinned(args: &Args, opener: &Opener, context: &Context) -> Result<Pinned, Failure> {
+    match &args.lock {
+        Some(path) => Ok(Pinned { lock: read_lock(path)?, failures: Vec::new() }),
+        None => args.images.pin(opener, args.registries.jobs.into(), context),
+    }
+}
+
+fn order<'a>(args: &Args, signers: &'a [Box<dyn Signer>], context: &Context) -> Result<Order<'a>, Failure> {
+    let now = context.signing_time()?;
+    let expires = match args.expires {
+        None => None,
+        Some(Expiry::At(time)) => Some(time),
+        Some(Expiry::After(span)) => Some(timestamp(now.saturating_add(span))?),
+    };
+    let created = timestamp(now)?;
+    if expires.is_some_and(|expires| expires <= created) {
+        return Err(Failure::new(Exit::Usage, "expired", "the bundle would expire before it is made"));
+    }
+    Ok(Order {
+        packaging: args.packaging.packaging(),
+        stream: args.stream.clone(),
+        sequence: args.sequence.unwrap_or(now),
+        created,
+        expires,
+        destination: args.destination.clone(),
+        signers,
+        jobs: args.registries.jobs.into(),
+    })
+}
+
+/// Verifies what was written as its receiver will: always the head files and the manifests, and
+/// the blobs on demand.
+fn check(args: &Args, signers: &[Box<dyn Signer>], order: &Order<'_>, context: &Context) -> Result<(), Failure> {
+    let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
+    let site = Site { now: order.created, name: args.destination.clone() };
+    let distinct = Keyring::new(keys.clone(), 1)?.keys().count();
+    let written = [args.packaging.out.clone()];
+    let bundle = verify::verify(&written, &Keyring::new(keys, distinct)?, &site)
+        .map_err(|error| Failure::from(error).at("the bundle just written"))?;
+    if args.read_back {
+        super::verify::prove(bundle.get(), context)?;
+    }
+    Ok(())
+}
+
+fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
+    let (images, documents, blobs) = (plan.images.len(), plan.documents.len(), plan.blobs.len());
+    let size = plan.blob_bytes();
+    if context.json() {
+        return context.print_json(&json!({
+            "images": images, "documents": documents, "blobs": blobs, "blobBytes": size,
+        }));
+    }
+    let mut text = String::new();
+    for image in &plan.images {
+        text += &format!("{}  {}\n", image.digest, image.name);
+    }
+    text += &format!("would write {images} images: {documents} documents, {blobs} blobs of {}\n", bytes(size));
+    context.print(&text)
+}
+
+fn print_summary(args: &Args, plan: &Plan, summary: &Summary, context: &Context) -> Result<(), Failure> {
+    let (out, seal) = (args.packaging.out.to_string_lossy(), &summary.seal);
+    if context.json() {
+        return context.print_json(&json!({
+            "bundle": out,
+            "seal": summary.seal_digest,
+            "stream": seal.stream.as_str(),
+            "sequence": seal.sequence,
+            "images": seal.images,
+            "files": seal.files,
+            "bytes": seal.bytes,
+            "readBack": args.read_back,
+        }));
+    }
+    let what = if args.read_back { "written, read back and verified" } else { "written" };
+    context.print(&format!(
+        "{what}: {}\n{} images, {} files, {}\nstream {}, sequence {}\nseal {}\n",
+        escaped(&out),
+        plan.images.len(),
+        seal.files,
+        bytes(seal.bytes),
+        seal.stream.as_str(),
+        seal.sequence,
+        summary.seal_digest
+    ))
+}

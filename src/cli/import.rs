@@ -1,0 +1,187 @@
+//! `gapferry import`: loads a verified bundle into a registry or a layout.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde_json::json;
+
+use super::args::RegistryArgs;
+use super::bundles::{BundleArgs, TrustArgs};
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::bytes;
+use super::registries;
+use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
+use crate::oci::{PinnedImage, Reference, Repository};
+use crate::target::{LayoutTarget, RegistryTarget, Target};
+use crate::verify::Contents;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  Into the site's registry, below a project:
+    gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site:5000/mirror
+  Into an OCI layout in a directory:
+    gapferry import bundle.tar --trust release.key.pub --to oci:/srv/images
+  Under other names:
+    gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
+      --map docker.io/library=base --map quay.io=quay";
+
+/// Verify a bundle and load its images into a registry or a layout
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), or oci:DIR
+    #[arg(long, value_name = "TARGET")]
+    to: To,
+    /// Put this path in front of every repository at the registry
+    #[arg(long, value_name = "PATH")]
+    prefix: Option<String>,
+    /// Names that begin with FROM begin with TO at the target (repeatable; the longest FROM counts)
+    #[arg(long, value_name = "FROM=TO")]
+    map: Vec<Rule>,
+    /// Only this image, by its name in the bundle (repeatable)
+    #[arg(long, value_name = "NAME")]
+    image: Vec<Reference>,
+    /// Go on when the target refuses an image; exit with 5 and list what is missing
+    #[arg(long)]
+    keep_going: bool,
+    /// Verify the bundle and say what would go where; load nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    registries: RegistryArgs,
+}
+
+#[derive(Debug, Clone)]
+enum To {
+    Registry { host: String, prefix: String },
+    Layout(PathBuf),
+}
+
+impl FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<To, String> {
+        if let Some(path) = text.strip_prefix("oci:").filter(|path| !path.is_empty()) {
+            return Ok(To::Layout(PathBuf::from(path)));
+        }
+        let place = text.strip_prefix("docker://").or_else(|| text.strip_prefix("registry://"));
+        let place = place.ok_or("expected docker://HOST[:PORT][/PREFIX] or oci:DIR")?;
+        let (host, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let prefix = prefix.trim_matches('/');
+        let sample = if prefix.is_empty() { "a" } else { prefix };
+        Repository::new(host, sample).map_err(|error| error.to_string())?;
+        Ok(To::Registry { host: host.to_owned(), prefix: prefix.to_owned() })
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// Whatever is wrong with the bundle, or with the target.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let bundle = args.trust.verify(&args.bundle.places, context)?;
+    let plan = import::plan(chosen(bundle.get(), &args.image)?, &args.mapping()?)?;
+    if args.dry_run {
+        super::verify::prove(bundle.get(), context)?;
+        return print_plan(&plan, context);
+    }
+    let target = args.target(context)?;
+    let jobs = usize::from(args.registries.jobs);
+    let summary =
+        import::run(&bundle, &plan, target.as_ref(), jobs, args.keep_going, context.progress())?;
+    print_summary(summary, bundle.get(), context)
+}
+
+impl Args {
+    fn mapping(&self) -> Result<Mapping, Failure> {
+        let base = match (&self.to, &self.prefix) {
+            (To::Layout(_), Some(_)) => {
+                let message = "--prefix is for registries; names stay whole in a layout";
+                return Err(Failure::new(Exit::Usage, "usage", message).hint("use --map FROM=TO"));
+            }
+            (To::Layout(_), None) => Base::Layout,
+            (To::Registry { host, prefix }, more) => {
+                let more = more.as_deref().unwrap_or("").trim_matches('/');
+                let parts: Vec<&str> = [prefix, more].into_iter().filter(|it| !it.is_empty()).collect();
+                Base::Registry { host: host.clone(), prefix: parts.join("/") }
+            }
+        };
+        Ok(Mapping::new(base, self.map.clone()))
+    }
+
+    fn target(&self, context: &Context) -> Result<Box<dyn Target>, Failure> {
+        Ok(match &self.to {
+            To::Layout(path) => Box::new(LayoutTarget::open(path)?),
+            To::Registry { .. } => {
+                Box::new(RegistryTarget::new(registries::client(&self.registries, context)?))
+            }
+        })
+    }
+}
+
+fn chosen<'a>(contents: &'a Contents, names: &[Reference]) -> Result<Vec<&'a PinnedImage>, Failure> {
+    if names.is_empty() {
+        return Ok(contents.images().iter().collect());
+    }
+    let find = |name: &Reference| {
+        let image = contents.images().iter().find(|image| image.name == *name);
+        image.ok_or_else(|| Failure::from(ImportError::NotAboard(name.clone())))
+    };
+    names.iter().map(find).collect()
+}
+
+fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
+    if context.json() {
+        let line = |it: &import::PlannedImage<'_>| json!({
+            "name": it.image.name, "target": it.target, "digest": it.image.digest,
+        });
+        return context.print_json(&json!({"images": plan.images.iter().map(line).collect::<Vec<_>>()}));
+    }
+    let line = |it: &import::PlannedImage<'_>| format!("{} -> {}\n", it.image.name, it.target);
+    context.print(&plan.images.iter().map(line).collect::<String>())?;
+    context.print("the bundle is verified; nothing was loaded\n")
+}
+
+fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Result<(), Failure> {
+    let word = |outcome: &Outcome| match outcome {
+        Outcome::Present => "present",
+        Outcome::Loaded => "loaded",
+        Outcome::Failed(_) => "failed",
+    };
+    let count = |wanted: &str| summary.images.iter().filter(|(_, _, it)| word(it) == wanted).count();
+    let (loaded, present, failed) = (count("loaded"), count("present"), count("failed"));
+    if context.json() {
+        let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| json!({
+            "target": name, "digest": digest, "outcome": word(outcome),
+        });
+        context.print_json(&json!({
+            "seal": contents.seal_digest(),
+            "images": summary.images.iter().map(line).collect::<Vec<_>>(),
+            "blobs": summary.blobs,
+            "bytes": summary.bytes,
+        }))?;
+    } else {
+        let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| {
+            format!("{:<8} {name}  {digest}\n", word(outcome))
+        };
+        context.print(&summary.images.iter().map(line).collect::<String>())?;
+        context.print(&match (loaded, failed) {
+            (0, 0) => "already imported: all images are there\n".to_owned(),
+            _ => format!(
+                "{loaded} images loaded, {present} were there; {} blobs sent, {}\n",
+                summary.blobs,
+                bytes(summary.bytes)
+            ),
+        })?;
+    }
+    let failures = summary.images.into_iter().filter_map(|(_, _, outcome)| match outcome {
+        Outcome::Failed(error) => Some(Failure::from(error)),
+        _ => None,
+    });
+    super::images::partial(&failures.collect::<Vec<_>>())
+}

@@ -1,0 +1,72 @@
+//! `gapferry lock`: pins names to digests and writes them down for review.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::args::RegistryArgs;
+use super::context::Context;
+use super::failure::Failure;
+use super::images::{ImageArgs, partial};
+use super::output::{bytes, escaped};
+use super::registries;
+use crate::files;
+use crate::oci::PinnedImage;
+use crate::source::Opener;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  Pin two images with all their platforms, signatures and SBOMs:
+    gapferry lock busybox:1.35 quay.io/prometheus/prometheus:v3.0.0 -o images.lock
+  Pin a list, for one platform:
+    gapferry lock -f images.txt --platform linux/amd64 -o images.lock
+  Pin what lies in an archive under another name:
+    gapferry lock registry.example/app:1.0=docker-archive:app.tar -o images.lock";
+
+/// Pin images to digests, with everything that refers to them, in a file for review
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    images: ImageArgs,
+    /// The lock file
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    registries: RegistryArgs,
+}
+
+/// Does it.
+///
+/// # Errors
+/// When an image cannot be had, or the lock cannot be written.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let opener = Opener::new(registries::client(&args.registries, context)?);
+    let pinned = args.images.pin(&opener, args.registries.jobs.into(), context)?;
+    files::write_atomic(&args.out, &pinned.lock.to_bytes())?;
+    let images = pinned.lock.images();
+    match context.json() {
+        true => context.print_json(&json!({
+            "lock": args.out.to_string_lossy(),
+            "images": images.iter().map(|image| json!({
+                "name": image.name, "digest": image.digest, "documents": image.documents.len(),
+            })).collect::<Vec<_>>(),
+            "missing": pinned.failures.iter().map(|failure| &failure.message).collect::<Vec<_>>(),
+        }))?,
+        false => {
+            context.print(&images.iter().map(line).collect::<String>())?;
+            context.print(&format!(
+                "{} images are locked in {}\n",
+                images.len(),
+                escaped(&args.out.to_string_lossy())
+            ))?;
+        }
+    }
+    partial(&pinned.failures)
+}
+
+fn line(image: &PinnedImage) -> String {
+    let size: u64 = image.documents.iter().map(|document| document.size).sum();
+    let documents = image.documents.len();
+    format!("{}  {}  {documents} documents, {}\n", image.digest, image.name, bytes(size))
+}

@@ -1,0 +1,77 @@
+//! `gapferry verify`: proves a bundle, every byte of it.
+
+use serde_json::json;
+
+use super::bundles::{BundleArgs, TrustArgs};
+use super::context::Context;
+use super::failure::Failure;
+use super::output::bytes;
+use crate::verify::Contents;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  A bundle on a stick:
+    gapferry verify /media/stick/bundle --trust release.key.pub
+  Volumes on two disks, signed by two of three people:
+    gapferry verify /media/a /media/b --trust ann.pub --trust bob.pub --trust eve.pub --threshold 2
+  The same without gapferry, in the bundle's directory:
+    openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
+    sha256sum SHA256SUMS        (compare with the last line of the seal)
+    sha256sum -c SHA256SUMS";
+
+/// Prove a bundle: signatures, digests, completeness
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// Does it.
+///
+/// # Errors
+/// Whatever is wrong with the bundle.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let bundle = args.trust.verify(&args.bundle.places, context)?;
+    let contents = bundle.get();
+    prove(contents, context)?;
+    let (seal, signers) = (contents.seal(), contents.signers());
+    if context.json() {
+        return context.print_json(&json!({
+            "verified": true,
+            "seal": contents.seal_digest(),
+            "signers": signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "stream": seal.stream.as_str(),
+            "sequence": seal.sequence,
+            "created": seal.created.to_string(),
+            "images": seal.images,
+            "files": seal.files,
+            "bytes": seal.bytes,
+        }));
+    }
+    let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
+    context.print(&format!(
+        "verified: {} images, {} files, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}",
+        seal.images,
+        seal.files,
+        bytes(seal.bytes),
+        seal.stream.as_str(),
+        seal.sequence,
+        seal.created,
+        contents.seal_digest(),
+    ))
+}
+
+/// Proves every blob; the first damage is the failure, the rest is warned of.
+///
+/// # Errors
+/// When anything is damaged.
+pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
+    let Err(damage) = contents.prove_blobs(context.progress()) else { return Ok(()) };
+    let mut failures = damage.into_iter().map(Failure::from);
+    let first = failures.next();
+    failures.take(20).for_each(|failure| failure.warn());
+    first.map_or(Ok(()), Err)
+}
