@@ -5,11 +5,18 @@
 //! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
 //! tags last of all.
 
-use std::io::Read;
+mod registry;
+
+use std::io::{self, Read};
 
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
+pub use registry::RegistryTarget;
+
+/// A way to open the content of a blob, from its start. A target that is interrupted opens it
+/// again.
+pub type Open<'a> = dyn Fn() -> io::Result<Box<dyn Read + 'a>> + 'a;
 
 /// A place that takes images. Called from many threads.
 pub trait Target: Send + Sync {
@@ -22,12 +29,12 @@ pub trait Target: Send + Sync {
     /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
     ///
     /// # Errors
-    /// [`TargetError::Read`] when `content` fails.
+    /// [`TargetError::Read`] when the content fails.
     fn stage(
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        content: &mut dyn Read,
+        open: &Open<'_>,
     ) -> Result<Box<dyn Staged>, TargetError>;
 
     /// Makes a blob that `from` holds a blob of `to`, if the place can do that.
