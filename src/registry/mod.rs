@@ -1,14 +1,228 @@
-//! A client of the OCI distribution specification.
+//! A client of the OCI distribution specification, version 1.1.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `transport` | one request: tries, redirects, limits, time-outs |
+//! | `url` | origins and locations |
+//! | `retry` | how long to wait |
+//! | `auth` | challenges and tokens |
+//! | `credentials` | docker's and podman's credential files |
+//! | `pull` | manifests and blobs out of a registry |
+//! | `push` | blobs and manifests into it |
+//! | `referrers` | what refers to a document: the API and the fallback tag |
+//!
+//! Whatever a registry sends is held against a digest before anybody uses it; the rest of its
+//! answers is parsed with a cap on everything.
 
-/// Why a registry does not do what was asked of it.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// It cannot be reached.
-    #[error("cannot reach {host}: {why}")]
-    Unreachable {
-        /// The registry.
-        host: String,
-        /// What went wrong.
-        why: String,
-    },
+mod auth;
+mod credentials;
+mod error;
+mod pull;
+mod push;
+mod referrers;
+mod retry;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod url;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ureq::http::{Method, Uri};
+
+use crate::oci::{Digest, Repository, Tag};
+use crate::report::{Progress, Silent};
+use auth::{Auth, Scope};
+pub use credentials::{Credentials, CredentialsError};
+pub use error::RegistryError;
+pub use push::Upload;
+pub use transport::Open;
+use transport::{Call, Response, Transport};
+use url::Origin;
+
+const DOCKER_HUB: &str = "docker.io";
+/// Docker Hub's API has another name than its images.
+const DOCKER_HUB_API: &str = "registry-1.docker.io";
+
+/// How a [`Client`] behaves.
+#[derive(Clone)]
+pub struct Config {
+    /// Hosts, `host` or `host:port`, that are spoken to in plain HTTP. This machine needs no
+    /// entry: at its own addresses TLS is tried first, then plain HTTP.
+    pub plain_http: Vec<String>,
+    /// Certificate authorities to trust, DER: the system's. No others are built in.
+    pub ca_der: Vec<Vec<u8>>,
+    /// More of them, each a PEM file's text.
+    pub ca_pem: Vec<Vec<u8>>,
+    /// Whom to be.
+    pub credentials: Credentials,
+    /// How often a request that failed in passing is tried again.
+    pub retries: u32,
+    /// The wait before the first further try; it doubles each time.
+    pub backoff: Duration,
+    /// The longest wait for a name, and for a connection with TLS.
+    pub connect_timeout: Duration,
+    /// The longest wait for a byte to move.
+    pub idle_timeout: Duration,
+    /// The `User-Agent`.
+    pub user_agent: String,
+    /// Hears of retries and warnings.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            plain_http: Vec::new(),
+            ca_der: Vec::new(),
+            ca_pem: Vec::new(),
+            credentials: Credentials::default(),
+            retries: 5,
+            backoff: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            user_agent: concat!("gapferry/", env!("CARGO_PKG_VERSION")).to_owned(),
+            progress: Arc::new(Silent),
+        }
+    }
+}
+
+/// Speaks with registries. Cheap to clone; used from many threads.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    auth: Auth,
+    /// How this machine's own registries are spoken to, once that is known.
+    bases: Mutex<HashMap<String, Uri>>,
+    /// Held while a fallback tag is read, changed and written: see `referrers`.
+    fallback: Mutex<()>,
+}
+
+/// Under which name a document is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Name<'a> {
+    /// What the tag names now.
+    Tag(&'a Tag),
+    /// These bytes.
+    Digest(&'a Digest),
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Tag(tag) => tag.fmt(f),
+            Name::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Client {
+    /// A client that behaves as `config` says. Asks nobody anything yet.
+    ///
+    /// # Errors
+    /// [`RegistryError::Authority`].
+    pub fn new(config: Config) -> Result<Client, RegistryError> {
+        Ok(Client(Arc::new(Inner {
+            transport: Transport::new(config)?,
+            auth: Auth::default(),
+            bases: Mutex::default(),
+            fallback: Mutex::default(),
+        })))
+    }
+
+    /// The address of `rest` below `/v2/<name>/`.
+    fn url(&self, repository: &Repository, rest: &str) -> Result<Uri, RegistryError> {
+        let base = self.base(repository.host())?;
+        let text = format!("{base}v2/{}/{rest}", repository.path());
+        text.parse().map_err(|_| malformed_host(repository.host()))
+    }
+
+    /// `scheme://host/` of a registry.
+    fn base(&self, host: &str) -> Result<Uri, RegistryError> {
+        let at = |scheme: &str, host: &str| -> Result<Uri, RegistryError> {
+            format!("{scheme}://{host}/").parse().map_err(|_| malformed_host(host))
+        };
+        if host == DOCKER_HUB {
+            return at("https", DOCKER_HUB_API);
+        }
+        let plain = at("http", host)?;
+        let origin = Origin::of(&plain).ok_or_else(|| malformed_host(host))?;
+        let config = self.0.transport.config();
+        if config.plain_http.iter().any(|entry| origin.is_named_by(entry)) {
+            return Ok(plain);
+        }
+        let secure = at("https", host)?;
+        if !origin.is_loopback() {
+            return Ok(secure);
+        }
+        let known = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
+        if let Some(base) = known {
+            return Ok(base);
+        }
+        let base = if self.speaks_tls(&secure)? { secure } else { plain };
+        let mut bases = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        bases.insert(host.to_owned(), base.clone());
+        Ok(base)
+    }
+
+    /// Whether a registry on this machine answers a TLS greeting in kind.
+    fn speaks_tls(&self, base: &Uri) -> Result<bool, RegistryError> {
+        let url = format!("{base}v2/").parse().map_err(|_| malformed_host(&base.to_string()))?;
+        let mut call = Call::new(Method::GET, url);
+        (call.retries, call.stay) = (0, true);
+        match self.0.transport.send(&call) {
+            Ok(_) => Ok(true),
+            // TLS it is, with a certificate that is not to be trusted.
+            Err(error @ RegistryError::Tls { .. }) if error.to_string().contains("certificate") => {
+                Err(error)
+            }
+            Err(RegistryError::Unreachable { .. } | RegistryError::Tls { .. }) => Ok(false),
+            Err(RegistryError::Malformed { .. } | RegistryError::TimedOut { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends `call` as whoever `scope` needs. Asks for a token anew, once, when the registry does
+    /// not take the one it has. An answer of 401 is left for the caller to name.
+    fn send(&self, scope: &Scope, mut call: Call<'_>) -> Result<Response, RegistryError> {
+        let Inner { transport, auth, .. } = &*self.0;
+        let registry = Origin::of(&self.base(scope.repository.host())?)
+            .ok_or_else(|| malformed_host(scope.repository.host()))?;
+        let is_ours = Origin::of(&call.url).as_ref() == Some(&registry);
+        let mut learned = false;
+        loop {
+            if is_ours {
+                call.authorization = auth.header(transport, &registry, scope)?;
+            }
+            let answer = transport.send(&call)?;
+            let asked_by_us = is_ours && Origin::of(&answer.url).as_ref() == Some(&registry);
+            if answer.status != 401 || learned || !asked_by_us {
+                return Ok(answer);
+            }
+            learned = true;
+            if !auth.learn(transport, &registry, scope, &answer)? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The error that an answer is.
+    fn refusal(&self, scope: &Scope, answer: Response, what: &str) -> RegistryError {
+        auth::unauthorised(&self.0.transport, scope, answer, what)
+    }
+}
+
+fn malformed_host(host: &str) -> RegistryError {
+    RegistryError::Unreachable { host: error::words(host), why: "it is not a host".into() }
 }

@@ -1,8 +1,11 @@
 //! Where images come from: manifests and blobs by digest, from a registry, a layout or an archive.
 
+mod registry;
+
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag, Unproven};
 use crate::registry::RegistryError;
+pub use registry::RegistrySource;
 
 /// One image, or every image of one repository, in the place that holds it.
 ///

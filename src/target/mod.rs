@@ -5,14 +5,18 @@
 //! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
 //! tags last of all.
 
-use std::io::Read;
+mod registry;
+
+use std::io::{self, Read};
 
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
+pub use registry::RegistryTarget;
 
-/// Gives content from its start, as often as it is asked.
-pub type Open<'a> = dyn Fn() -> std::io::Result<Box<dyn Read + 'a>> + 'a;
+/// A way to open the content of a blob, from its start. A target that is interrupted opens it
+/// again.
+pub type Open<'a> = dyn Fn() -> io::Result<Box<dyn Read + 'a>> + 'a;
 
 /// A place that takes images. Called from many threads.
 pub trait Target: Send + Sync {

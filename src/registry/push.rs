@@ -1,0 +1,324 @@
+//! Blobs and manifests into a registry.
+//!
+//! A blob goes up in two steps: [`Client::upload`] sends the bytes into an upload session, where
+//! nobody can see them, and [`Upload::commit`] gives them their digest. After a failure in the
+//! middle the session is asked how far it got; nothing is sent twice blindly.
+//!
+//! Withstands: sessions that move to another address or host (which gets no `Authorization`),
+//! vanish, claim more than was sent, or stand still. Source: distribution-spec 1.1, "Push".
+
+use std::io::Read;
+
+use ureq::http::{Method, Uri};
+
+use super::auth::Scope;
+use super::transport::{Body, Call, Open, Response};
+use super::url::with_query;
+use super::{Client, Name, RegistryError};
+use crate::oci::{Descriptor, Digest, Manifest, Repository};
+
+const SESSION_CONTENT: &str = "application/octet-stream";
+
+/// A blob whose bytes a registry has and shows to nobody. Dropped without a commit, the session is
+/// cancelled.
+pub struct Upload {
+    client: Client,
+    repository: Repository,
+    blob: Descriptor,
+    /// Where the session is; `None` when there is none any more.
+    session: Option<Uri>,
+}
+
+/// How one attempt to send the bytes went.
+enum Sent {
+    All,
+    /// The session holds this many bytes.
+    Part(u64),
+    /// There is no session to go on with.
+    Nothing,
+}
+
+impl Client {
+    /// Sends the bytes of a blob; `open` gives its content from the start, for every try anew.
+    ///
+    /// # Errors
+    /// [`RegistryError::Content`] when the content cannot be read; whatever the registry does.
+    pub fn upload(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        open: &Open<'_>,
+    ) -> Result<Upload, RegistryError> {
+        let mut upload = Upload {
+            client: self.clone(),
+            repository: repository.clone(),
+            blob: blob.clone(),
+            session: None,
+        };
+        let transport = &self.0.transport;
+        let (mut at, mut attempt) = (0, 0);
+        loop {
+            if upload.session.is_none() {
+                (upload.session, at) = (Some(self.start(repository, &upload.what(), None)?.1), 0);
+            }
+            // A registry need not take a request without bytes.
+            if at == blob.size {
+                return Ok(upload);
+            }
+            let error = match upload.send(open, at) {
+                Ok(()) => return Ok(upload),
+                Err(error) if upload.is_final(&error, at) => return Err(error),
+                Err(error) => error,
+            };
+            if attempt >= transport.config().retries {
+                return Err(error);
+            }
+            transport.pause(repository.host().to_owned(), error.to_string(), attempt, None);
+            attempt += 1;
+            match upload.ask()? {
+                Sent::All => return Ok(upload),
+                Sent::Part(held) => {
+                    if held > at {
+                        attempt = 0;
+                    }
+                    at = held;
+                }
+                Sent::Nothing => upload.cancel(),
+            }
+        }
+    }
+
+    /// Makes a blob of the repository `from` one of `to`. False when the registry cannot or will
+    /// not do that: then it has to be sent.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn mount(
+        &self,
+        blob: &Descriptor,
+        from: &Repository,
+        to: &Repository,
+    ) -> Result<bool, RegistryError> {
+        if from.host() != to.host() || from == to {
+            return Ok(false);
+        }
+        let what = format!("mounting {} in {to}", blob.digest);
+        match self.start(to, &what, Some((blob, from))) {
+            Ok((201, _)) => Ok(true),
+            Ok((_, session)) => {
+                let (client, repository) = (self.clone(), to.clone());
+                drop(Upload { client, repository, blob: blob.clone(), session: Some(session) });
+                Ok(false)
+            }
+            // Registries refuse mounts with many a status. A refusal of more than the mount shows
+            // when the blob is sent.
+            Err(
+                RegistryError::Unauthorised { .. }
+                | RegistryError::Denied { .. }
+                | RegistryError::NotFound { .. }
+                | RegistryError::Refused { .. }
+                | RegistryError::CredentialHelper { .. },
+            ) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Starts a session, with a mount if there is one to try: the status, and where it is.
+    fn start(
+        &self,
+        repository: &Repository,
+        what: &str,
+        mount: Option<(&Descriptor, &Repository)>,
+    ) -> Result<(u16, Uri), RegistryError> {
+        let from = mount.map(|(_, from)| from.path().to_owned());
+        let scope = Scope { from, ..Scope::push(repository) };
+        // `from` always: there are registries that refuse a mount without it.
+        let query = mount.map_or_else(String::new, |(blob, from)| {
+            format!("?mount={}&from={}", blob.digest, from.path())
+        });
+        let url = self.url(repository, &format!("blobs/uploads/{query}"))?;
+        let answer = self.send(&scope, Call::new(Method::POST, url.clone()))?;
+        match (answer.status, answer.location()) {
+            (201, location) if mount.is_some() => Ok((201, location.unwrap_or(url))),
+            (201 | 202, Some(session)) => Ok((202, session)),
+            (201 | 202, None) => Err(RegistryError::Malformed {
+                host: answer.host,
+                what: what.to_owned(),
+                why: "it starts an upload and does not say where".into(),
+            }),
+            _ => Err(self.refusal(&scope, answer, what)),
+        }
+    }
+
+    /// Stores a document under `name`. Where the registry keeps no list of what refers to the
+    /// document's subject, the fallback tag is brought up to date.
+    ///
+    /// # Errors
+    /// [`RegistryError::TooLarge`], and whatever else the registry does.
+    pub fn put_manifest(
+        &self,
+        repository: &Repository,
+        name: Name<'_>,
+        manifest: &Manifest,
+    ) -> Result<(), RegistryError> {
+        let (descriptor, what) = (manifest.descriptor(), format!("manifest {repository} {name}"));
+        let answer =
+            self.put_document(repository, name, descriptor.media_type.as_str(), manifest.raw())?;
+        let stated = answer.header("docker-content-digest").and_then(|text| text.parse().ok());
+        if let Some(stated) = stated.filter(|stated: &Digest| {
+            stated.algorithm() == descriptor.digest.algorithm() && *stated != descriptor.digest
+        }) {
+            let (host, found) = (answer.host, descriptor.digest);
+            return Err(RegistryError::StatedDigest { host, what, stated, found });
+        }
+        match manifest.subject() {
+            Some(subject) if answer.header("oci-subject").is_none() => {
+                self.list_referrer(repository, &subject.digest, manifest)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The bare request.
+    pub(super) fn put_document(
+        &self,
+        repository: &Repository,
+        name: Name<'_>,
+        media_type: &str,
+        raw: &[u8],
+    ) -> Result<Response, RegistryError> {
+        let scope = Scope::push(repository);
+        let mut call = Call::new(Method::PUT, self.url(repository, &format!("manifests/{name}"))?);
+        call.headers.push(("content-type", media_type.to_owned()));
+        call.body = Body::Bytes(raw);
+        let answer = self.send(&scope, call)?;
+        match answer.is_success() {
+            true => Ok(answer),
+            false => Err(self.refusal(&scope, answer, &format!("manifest {repository} {name}"))),
+        }
+    }
+}
+
+impl Upload {
+    fn what(&self) -> String {
+        format!("the upload of {} to {}", self.blob.digest, self.repository)
+    }
+
+    fn expired(&self) -> RegistryError {
+        let (host, digest) = (self.repository.host().to_owned(), self.blob.digest);
+        RegistryError::UploadExpired { host, digest }
+    }
+
+    fn session(&self) -> Result<Uri, RegistryError> {
+        self.session.clone().ok_or_else(|| self.expired())
+    }
+
+    /// Sends the content from `at` on, in one request that is not repeated.
+    fn send(&mut self, open: &Open<'_>, at: u64) -> Result<(), RegistryError> {
+        let scope = Scope::push(&self.repository);
+        // The same, for a life no longer than this request's.
+        let open = || open().map(|content| -> Box<dyn Read> { content });
+        let mut call = Call::new(Method::PATCH, self.session()?);
+        call.retries = 0;
+        call.headers.push(("content-type", SESSION_CONTENT.to_owned()));
+        if at > 0 {
+            call.headers.push(("content-range", format!("{at}-{}", self.blob.size - 1)));
+        }
+        call.body = Body::Content { open: &open, from: at, size: self.blob.size };
+        let answer = self.client.send(&scope, call)?;
+        if !matches!(answer.status, 201 | 202 | 204) {
+            return Err(self.client.refusal(&scope, answer, &self.what()));
+        }
+        self.session = answer.location().or(self.session.take());
+        match held(&answer) {
+            Some(held) if held != self.blob.size => Err(RegistryError::Malformed {
+                host: answer.host,
+                what: self.what(),
+                why: format!("of {} bytes sent it took {held}", self.blob.size),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the attempt that began at `at` failed for good.
+    fn is_final(&self, error: &RegistryError, at: u64) -> bool {
+        match error {
+            RegistryError::Unreachable { .. }
+            | RegistryError::TimedOut { .. }
+            | RegistryError::Server { .. }
+            | RegistryError::RateLimited { .. }
+            // The session is gone, or took part of it.
+            | RegistryError::NotFound { .. }
+            | RegistryError::Malformed { .. }
+            | RegistryError::Refused { status: 416, .. } => false,
+            // Some registries cannot go on in a session that was cut, and say so in this way.
+            RegistryError::Refused { status: 400, .. } => at == 0,
+            _ => true,
+        }
+    }
+
+    /// Asks the session how far it got.
+    fn ask(&mut self) -> Result<Sent, RegistryError> {
+        let scope = Scope::push(&self.repository);
+        let answer = self.client.send(&scope, Call::new(Method::GET, self.session()?))?;
+        if !answer.is_success() {
+            return Ok(Sent::Nothing);
+        }
+        self.session = answer.location().or(self.session.take());
+        Ok(match held(&answer) {
+            Some(held) if held == self.blob.size => Sent::All,
+            Some(held) if held < self.blob.size => Sent::Part(held),
+            _ => Sent::Nothing,
+        })
+    }
+
+    /// Gives the blob its digest: from now on everybody can see it.
+    ///
+    /// # Errors
+    /// [`RegistryError::UploadExpired`] when the registry has forgotten the session; whatever
+    /// else it does.
+    pub fn commit(mut self) -> Result<(), RegistryError> {
+        let scope = Scope::push(&self.repository);
+        let url = with_query(&self.session()?, "digest", &self.blob.digest.to_string());
+        let mut call = Call::new(Method::PUT, url.ok_or_else(|| self.expired())?);
+        call.headers.push(("content-type", SESSION_CONTENT.to_owned()));
+        let answer = self.client.send(&scope, call)?;
+        if answer.is_success() {
+            self.session = None;
+            return Ok(());
+        }
+        if answer.status != 404 {
+            return Err(self.client.refusal(&scope, answer, &self.what()));
+        }
+        // Gone; or done, by a first try whose answer got lost.
+        self.session = None;
+        match self.client.has_blob(&self.repository, &self.blob)? {
+            true => Ok(()),
+            false => Err(self.expired()),
+        }
+    }
+
+    /// Ends the session, if there is one. Registries clean up by themselves too, so a failure is
+    /// of no consequence.
+    fn cancel(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let mut call = Call::new(Method::DELETE, session);
+        call.retries = 0;
+        drop(self.client.send(&Scope::push(&self.repository), call));
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// How many bytes a session holds according to `Range: 0-<last>`. Of none and of one byte many
+/// registries say the same, `0-0`: that tells nothing.
+fn held(answer: &Response) -> Option<u64> {
+    let range = answer.header("range")?.trim();
+    let range = range.strip_prefix("bytes=").unwrap_or(range);
+    let last: u64 = range.strip_prefix("0-")?.parse().ok()?;
+    if last == 0 { None } else { last.checked_add(1) }
+}

@@ -1,0 +1,86 @@
+//! Images into a registry.
+
+use super::{Open, Staged, Target, TargetError};
+use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
+use crate::registry::{Client, Name, RegistryError, Upload};
+
+/// Any registry that the client reaches: the repositories name theirs.
+pub struct RegistryTarget {
+    client: Client,
+}
+
+impl RegistryTarget {
+    /// A target that is spoken to through `client`.
+    pub fn new(client: Client) -> RegistryTarget {
+        RegistryTarget { client }
+    }
+}
+
+impl Target for RegistryTarget {
+    fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError> {
+        Ok(self.client.has_blob(repository, blob)?)
+    }
+
+    fn stage(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        open: &Open<'_>,
+    ) -> Result<Box<dyn Staged>, TargetError> {
+        Ok(Box::new(self.client.upload(repository, blob, open).map_err(tell)?))
+    }
+
+    fn share(
+        &self,
+        blob: &Descriptor,
+        from: &Repository,
+        to: &Repository,
+    ) -> Result<bool, TargetError> {
+        Ok(self.client.mount(blob, from, to)?)
+    }
+
+    fn tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, TargetError> {
+        Ok(self.client.head_manifest(repository, Name::Tag(tag))?)
+    }
+
+    fn has_manifest(
+        &self,
+        repository: &Repository,
+        document: &Descriptor,
+    ) -> Result<bool, TargetError> {
+        let name = Name::Digest(&document.digest);
+        Ok(self.client.head_manifest(repository, name)? == Some(document.digest))
+    }
+
+    fn put_manifest(
+        &self,
+        repository: &Repository,
+        document: &Manifest,
+    ) -> Result<(), TargetError> {
+        let name = Name::Digest(&document.descriptor().digest);
+        Ok(self.client.put_manifest(repository, name, document)?)
+    }
+
+    fn put_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        document: &Manifest,
+    ) -> Result<(), TargetError> {
+        Ok(self.client.put_manifest(repository, Name::Tag(tag), document)?)
+    }
+}
+
+impl Staged for Upload {
+    fn commit(self: Box<Self>) -> Result<(), TargetError> {
+        Upload::commit(*self).map_err(tell)
+    }
+}
+
+fn tell(error: RegistryError) -> TargetError {
+    match error {
+        RegistryError::Content(error) => TargetError::Read(error),
+        RegistryError::UploadExpired { .. } => TargetError::Expired,
+        error => TargetError::Registry(error),
+    }
+}

@@ -1,0 +1,87 @@
+//! Help for the tests: real registries.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Debian's `docker-registry`, with its storage in a temporary directory. Ends when dropped.
+pub(crate) struct DockerRegistry {
+    process: Child,
+    directory: tempfile::TempDir,
+    port: u16,
+}
+
+impl DockerRegistry {
+    /// A registry that anybody may read and write.
+    pub(crate) fn start() -> DockerRegistry {
+        DockerRegistry::with("", |_| ())
+    }
+
+    /// A registry that speaks TLS for 127.0.0.1, with the authority's certificate in PEM.
+    pub(crate) fn start_tls() -> (DockerRegistry, Vec<u8>) {
+        let registry = DockerRegistry::with(
+            "  tls: {certificate: cert.pem, key: key.pem}\n",
+            |at| {
+                let made = Command::new("openssl")
+                    .current_dir(at)
+                    .args(
+                        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+                            .split(' '),
+                    )
+                    .args("-subj /CN=test -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE".split(' '))
+                    .args("-keyout key.pem -out cert.pem".split(' '))
+                    .stderr(Stdio::null())
+                    .status();
+                assert!(made.unwrap().success(), "openssl");
+            },
+        );
+        let authority = std::fs::read(registry.directory.path().join("cert.pem")).unwrap();
+        (registry, authority)
+    }
+
+    /// `http` goes below `http:` in the configuration; `prepare` fills the working directory.
+    fn with(http: &str, prepare: impl FnOnce(&Path)) -> DockerRegistry {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        prepare(at);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+             http:\n  addr: 127.0.0.1:{port}\n{http}",
+            at.join("storage").display()
+        );
+        std::fs::write(at.join("config.yml"), config).unwrap();
+        let process = Command::new("docker-registry")
+            .current_dir(at)
+            .args(["serve", "config.yml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry is installed");
+        let registry = DockerRegistry { process, directory, port };
+        registry.wait();
+        registry
+    }
+
+    fn wait(&self) {
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "docker-registry does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// `127.0.0.1:<port>`
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
