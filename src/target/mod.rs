@@ -5,11 +5,15 @@
 //! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
 //! tags last of all.
 
+mod layout;
+
 use std::io::Read;
 
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
+
+pub use layout::LayoutTarget;
 
 /// A place that takes images. Called from many threads.
 pub trait Target: Send + Sync {
@@ -20,14 +24,15 @@ pub trait Target: Send + Sync {
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError>;
 
     /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
+    /// `open` gives the content from its start; a retry calls it again.
     ///
     /// # Errors
-    /// [`TargetError::Read`] when `content` fails.
+    /// [`TargetError::Read`] when the content fails.
     fn stage(
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        content: &mut dyn Read,
+        open: &dyn Fn() -> std::io::Result<Box<dyn Read>>,
     ) -> Result<Box<dyn Staged>, TargetError>;
 
     /// Makes a blob that `from` holds a blob of `to`, if the place can do that.
@@ -99,5 +104,14 @@ pub enum TargetError {
     Registry(#[from] RegistryError),
     /// The layout's state.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+}
+
+impl From<LayoutError> for TargetError {
+    fn from(error: LayoutError) -> TargetError {
+        match error {
+            LayoutError::Content(error) => TargetError::Read(error),
+            error => TargetError::Layout(error),
+        }
+    }
 }
