@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::report::Progress;
 /// What a subcommand has at hand.
 pub struct Context {
     format: Format,
-    progress: Box<dyn Progress>,
+    progress: Arc<dyn Progress>,
     variable: fn(&str) -> Option<OsString>,
     clock: fn() -> SystemTime,
 }
@@ -25,7 +26,7 @@ impl Context {
     pub fn new(args: &OutputArgs) -> Context {
         Context {
             format: args.output,
-            progress: progress::choose(args, io::stderr().is_terminal()),
+            progress: progress::choose(args, io::stderr().is_terminal()).into(),
             variable: |name| std::env::var_os(name),
             clock: SystemTime::now,
         }
@@ -39,6 +40,11 @@ impl Context {
     /// Who hears of progress.
     pub fn progress(&self) -> &dyn Progress {
         self.progress.as_ref()
+    }
+
+    /// The same, for those who keep it.
+    pub fn shared_progress(&self) -> Arc<dyn Progress> {
+        self.progress.clone()
     }
 
     /// An environment variable; `None` when it is not set, or empty.

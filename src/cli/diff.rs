@@ -89,13 +89,17 @@ impl Thing {
 fn table(diff: &Diff, with_bytes: bool) -> String {
     let lines = |sign: char, changes: &[Change]| -> String {
         let line = |change: &Change| {
-            let digests: Vec<String> =
-                [change.before, change.after].into_iter().flatten().map(|it| it.to_string()).collect();
+            let digests: Vec<String> = [change.before, change.after]
+                .into_iter()
+                .flatten()
+                .map(|it| it.to_string())
+                .collect();
             format!("{sign} {}  {}\n", change.name, digests.join(" -> "))
         };
         changes.iter().map(line).collect()
     };
-    let mut text = lines('+', &diff.added) + &lines('-', &diff.removed) + &lines('~', &diff.changed);
+    let mut text =
+        lines('+', &diff.added) + &lines('-', &diff.removed) + &lines('~', &diff.changed);
     text += &format!(
         "{} added, {} removed, {} changed, {} the same\n",
         diff.added.len(),

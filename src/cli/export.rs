@@ -138,7 +138,11 @@ fn pinned(args: &Args, opener: &Opener, context: &Context) -> Result<Pinned, Fai
     }
 }
 
-fn order<'a>(args: &Args, signers: &'a [Box<dyn Signer>], context: &Context) -> Result<Order<'a>, Failure> {
+fn order<'a>(
+    args: &Args,
+    signers: &'a [Box<dyn Signer>],
+    context: &Context,
+) -> Result<Order<'a>, Failure> {
     let now = context.signing_time()?;
     let expires = match args.expires {
         None => None,
@@ -147,7 +151,11 @@ fn order<'a>(args: &Args, signers: &'a [Box<dyn Signer>], context: &Context) -> 
     };
     let created = timestamp(now)?;
     if expires.is_some_and(|expires| expires <= created) {
-        return Err(Failure::new(Exit::Usage, "expired", "the bundle would expire before it is made"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "expired",
+            "the bundle would expire before it is made",
+        ));
     }
     Ok(Order {
         packaging: args.packaging.packaging(),
@@ -163,7 +171,12 @@ fn order<'a>(args: &Args, signers: &'a [Box<dyn Signer>], context: &Context) -> 
 
 /// Verifies what was written as its receiver will: always the head files and the manifests, and
 /// the blobs on demand.
-fn check(args: &Args, signers: &[Box<dyn Signer>], order: &Order<'_>, context: &Context) -> Result<(), Failure> {
+fn check(
+    args: &Args,
+    signers: &[Box<dyn Signer>],
+    order: &Order<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
     let site = Site { now: order.created, name: args.destination.clone() };
     let distinct = Keyring::new(keys.clone(), 1)?.keys().count();
@@ -188,11 +201,19 @@ fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
     for image in &plan.images {
         text += &format!("{}  {}\n", image.digest, image.name);
     }
-    text += &format!("would write {images} images: {documents} documents, {blobs} blobs of {}\n", bytes(size));
+    text += &format!(
+        "would write {images} images: {documents} documents, {blobs} blobs of {}\n",
+        bytes(size)
+    );
     context.print(&text)
 }
 
-fn print_summary(args: &Args, plan: &Plan, summary: &Summary, context: &Context) -> Result<(), Failure> {
+fn print_summary(
+    args: &Args,
+    plan: &Plan,
+    summary: &Summary,
+    context: &Context,
+) -> Result<(), Failure> {
     let (out, seal) = (args.packaging.out.to_string_lossy(), &summary.seal);
     if context.json() {
         return context.print_json(&json!({

@@ -65,6 +65,11 @@ impl Failure {
         let _ = writeln!(std::io::stderr(), "{}", self.text(format));
     }
 
+    /// Says it on standard error as something that did not end the work.
+    pub fn warn(&self) {
+        let _ = writeln!(std::io::stderr(), "missing: {}", escaped(&self.message));
+    }
+
     fn text(&self, format: Format) -> String {
         match (format, &self.hint) {
             (Format::Json, hint) => json!({

@@ -44,11 +44,6 @@ pub struct Pinned {
 }
 
 impl ImageArgs {
-    /// True when no image is named in any way.
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty() && self.lists.is_empty()
-    }
-
     /// Resolves everything that is named, `jobs` images at a time.
     ///
     /// # Errors
@@ -85,7 +80,9 @@ impl ImageArgs {
             let bytes = input::read(path, MAX_LIST_SIZE)?;
             for entry in parse_list(&path.to_string_lossy(), &bytes)? {
                 let why = entry.why();
-                asked.push(Asked::parse(&entry.text, why.clone()).map_err(|failure| failure.at(why))?);
+                asked.push(
+                    Asked::parse(&entry.image, why.clone()).map_err(|failure| failure.at(why))?,
+                );
             }
         }
         Ok(asked)
@@ -113,10 +110,14 @@ impl Asked {
     fn pin(&self, opener: &Opener, options: &Options) -> Result<PinnedImage, Failure> {
         let here = |failure: Failure| failure.at(&self.location);
         let opened = opener.open(&self.location).map_err(|error| here(error.into()))?;
-        let name = self.name.clone().or(opened.name).ok_or_else(|| {
-            let failure = Failure::new(Exit::Usage, "no-name", "the image has no name there");
-            here(failure.hint(format!("say what to call it: registry.example/app:1.0={}", self.location)))
-        })?;
+        let name =
+            self.name.clone().or(opened.name).ok_or_else(|| {
+                let failure = Failure::new(Exit::Usage, "no-name", "the image has no name there");
+                here(failure.hint(format!(
+                    "say what to call it: registry.example/app:1.0={}",
+                    self.location
+                )))
+            })?;
         let request = Request { name, source: self.location.to_string(), why: self.why.clone() };
         Ok(pin(opened.source.as_ref(), &request, options)?)
     }

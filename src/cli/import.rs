@@ -107,7 +107,8 @@ impl Args {
             (To::Layout(_), None) => Base::Layout,
             (To::Registry { host, prefix }, more) => {
                 let more = more.as_deref().unwrap_or("").trim_matches('/');
-                let parts: Vec<&str> = [prefix, more].into_iter().filter(|it| !it.is_empty()).collect();
+                let parts: Vec<&str> =
+                    [prefix, more].into_iter().filter(|it| !it.is_empty()).collect();
                 Base::Registry { host: host.clone(), prefix: parts.join("/") }
             }
         };
@@ -116,7 +117,7 @@ impl Args {
 
     fn target(&self, context: &Context) -> Result<Box<dyn Target>, Failure> {
         Ok(match &self.to {
-            To::Layout(path) => Box::new(LayoutTarget::open(path)?),
+            To::Layout(path) => Box::new(LayoutTarget::open_or_create(path)?),
             To::Registry { .. } => {
                 Box::new(RegistryTarget::new(registries::client(&self.registries, context)?))
             }
@@ -124,7 +125,10 @@ impl Args {
     }
 }
 
-fn chosen<'a>(contents: &'a Contents, names: &[Reference]) -> Result<Vec<&'a PinnedImage>, Failure> {
+fn chosen<'a>(
+    contents: &'a Contents,
+    names: &[Reference],
+) -> Result<Vec<&'a PinnedImage>, Failure> {
     if names.is_empty() {
         return Ok(contents.images().iter().collect());
     }
@@ -137,10 +141,13 @@ fn chosen<'a>(contents: &'a Contents, names: &[Reference]) -> Result<Vec<&'a Pin
 
 fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
     if context.json() {
-        let line = |it: &import::PlannedImage<'_>| json!({
-            "name": it.image.name, "target": it.target, "digest": it.image.digest,
-        });
-        return context.print_json(&json!({"images": plan.images.iter().map(line).collect::<Vec<_>>()}));
+        let line = |it: &import::PlannedImage<'_>| {
+            json!({
+                "name": it.image.name, "target": it.target, "digest": it.image.digest,
+            })
+        };
+        return context
+            .print_json(&json!({"images": plan.images.iter().map(line).collect::<Vec<_>>()}));
     }
     let line = |it: &import::PlannedImage<'_>| format!("{} -> {}\n", it.image.name, it.target);
     context.print(&plan.images.iter().map(line).collect::<String>())?;
@@ -153,12 +160,15 @@ fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Re
         Outcome::Loaded => "loaded",
         Outcome::Failed(_) => "failed",
     };
-    let count = |wanted: &str| summary.images.iter().filter(|(_, _, it)| word(it) == wanted).count();
+    let count =
+        |wanted: &str| summary.images.iter().filter(|(_, _, it)| word(it) == wanted).count();
     let (loaded, present, failed) = (count("loaded"), count("present"), count("failed"));
     if context.json() {
-        let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| json!({
-            "target": name, "digest": digest, "outcome": word(outcome),
-        });
+        let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| {
+            json!({
+                "target": name, "digest": digest, "outcome": word(outcome),
+            })
+        };
         context.print_json(&json!({
             "seal": contents.seal_digest(),
             "images": summary.images.iter().map(line).collect::<Vec<_>>(),

@@ -52,6 +52,18 @@ pub fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }
 }
 
+/// As [`secret`], which must be text.
+///
+/// # Errors
+/// As [`secret`]; when it is not text (`not-text`).
+pub fn secret_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let bytes = secret(path)?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(Failure::new(Exit::Usage, "not-text", "not UTF-8 text").at(path.display())),
+    }
+}
+
 /// The text of a key file.
 ///
 /// # Errors

@@ -6,16 +6,26 @@
 //! errors go to standard error. To add a subcommand: a file, a variant of `Command`, a line in
 //! `Command::run`.
 
-pub mod args;
+mod args;
+mod bundles;
 mod classify;
-pub mod completions;
-pub mod context;
-pub mod failure;
-pub mod input;
-pub mod key;
-pub mod man;
-pub mod output;
-pub mod progress;
+mod completions;
+mod context;
+mod diff;
+mod export;
+mod failure;
+mod images;
+mod import;
+mod input;
+mod inspect;
+mod key;
+mod lock;
+mod man;
+mod output;
+mod progress;
+mod registries;
+mod repack;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -54,6 +64,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Key(key::Args),
+    Lock(lock::Args),
+    Export(export::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Import(import::Args),
+    Repack(repack::Args),
+    Diff(diff::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -62,6 +79,13 @@ impl Command {
     fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Command::Key(args) => key::run(args, context),
+            Command::Lock(args) => lock::run(args, context),
+            Command::Export(args) => export::run(args, context),
+            Command::Inspect(args) => inspect::run(args, context),
+            Command::Verify(args) => verify::run(args, context),
+            Command::Import(args) => import::run(args, context),
+            Command::Repack(args) => repack::run(args, context),
+            Command::Diff(args) => diff::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
         }

@@ -40,13 +40,8 @@ fn credentials(args: &RegistryArgs, context: &Context) -> Result<Credentials, Fa
         if !named && !path.exists() {
             continue;
         }
-        let bytes = input::read(&path, MAX_FILE)?;
-        let read = std::str::from_utf8(&bytes).ok().map(Credentials::parse);
-        match read {
-            Some(Ok(found)) => all = all.or(found),
-            Some(Err(error)) => return Err(Failure::from(error).at(path.display())),
-            None => return Err(input::not_text(&path)),
-        }
+        let found = Credentials::parse(&input::read(&path, MAX_FILE)?);
+        all.extend(found.map_err(|error| Failure::from(error).at(path.display()))?);
     }
     for entry in &args.creds {
         let password = input::secret_text(&entry.password_file)?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{ExportError, Sources};
+use super::ExportError;
 use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
 use crate::pool;
+use crate::source::Opener;
 
 /// Fetches every document of `images` by digest, each once, `jobs` at a time.
 ///
@@ -12,7 +13,7 @@ use crate::pool;
 /// [`ExportError::Source`].
 pub fn fetch_documents(
     images: &[PinnedImage],
-    sources: &dyn Sources,
+    sources: &Opener,
     jobs: usize,
 ) -> Result<BTreeMap<Digest, Manifest>, ExportError> {
     let mut wanted: BTreeMap<Digest, (&PinnedImage, Descriptor)> = BTreeMap::new();

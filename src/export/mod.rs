@@ -6,7 +6,7 @@ mod run;
 
 pub use fetch::fetch_documents;
 pub use plan::{Plan, PlannedBlob, plan};
-pub use run::{Order, Sources, Summary, write};
+pub use run::{Order, Summary, write};
 
 use crate::bundle::WriteError;
 use crate::files::FileError;

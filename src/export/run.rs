@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::ExportError;
 use super::plan::{Plan, PlannedBlob};
@@ -12,20 +11,11 @@ use crate::bundle::{
     Timestamp, WriteError, Writer, docker_manifest_json, index_json,
 };
 use crate::files::FileError;
-use crate::oci::{CopyError, Digest, PinnedImage};
+use crate::oci::{CopyError, Digest, Manifest};
 use crate::pool;
 use crate::report::Progress;
-use crate::source::{Source, SourceError};
+use crate::source::Opener;
 use crate::trust::Signer;
-
-/// Finds the source of a pinned image.
-pub trait Sources: Sync {
-    /// The place that `image.source` names.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    fn source(&self, image: &PinnedImage) -> Result<Arc<dyn Source>, SourceError>;
-}
 
 /// What the seal is to say, and how the bundle is to be written.
 pub struct Order<'a> {
@@ -65,7 +55,7 @@ const EPOCH: u64 = 1;
 /// Every [`ExportError`] but those of planning.
 pub fn write(
     plan: &Plan,
-    sources: &dyn Sources,
+    sources: &Opener,
     out: &Path,
     order: &Order<'_>,
     progress: &dyn Progress,
@@ -130,7 +120,7 @@ fn sign(seal: &[u8], signers: &[Box<dyn Signer>]) -> Result<Vec<(HeadFile, Vec<u
     Ok(signatures.into_iter().collect())
 }
 
-fn write_document(writer: &Writer, document: &crate::oci::Manifest) -> Result<(), ExportError> {
+fn write_document(writer: &Writer, document: &Manifest) -> Result<(), ExportError> {
     let digest = document.descriptor().digest;
     let path = crate::bundle::BlobPath::of(&digest).expect("the plan holds sha256 content only");
     let mut blob = writer.blob(path)?;
@@ -141,7 +131,7 @@ fn write_document(writer: &Writer, document: &crate::oci::Manifest) -> Result<()
 fn copy_blob(
     plan: &Plan,
     blob: &PlannedBlob,
-    sources: &dyn Sources,
+    sources: &Opener,
     writer: &Writer,
     progress: &dyn Progress,
 ) -> Result<CatalogBlob, ExportError> {

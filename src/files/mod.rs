@@ -4,12 +4,16 @@
 //! Withstands: symbolic links at any component, FIFOs, devices and sockets in the place of files
 //! (they are never opened for reading in a way that blocks), a crash between writing and renaming.
 
+mod section;
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+
+pub use section::Section;
 
 /// What went wrong with a file.
 #[derive(Debug, thiserror::Error)]

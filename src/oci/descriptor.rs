@@ -9,7 +9,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::digest::{Digest, InvalidDigest};
 use super::platform::Platform;
@@ -187,6 +187,51 @@ impl TryFrom<oci_spec::image::Descriptor> for Descriptor {
     }
 }
 
+/// The form of the specification, in the order of its text.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    media_type: &'a MediaType,
+    digest: Digest,
+    size: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    urls: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<WirePlatform<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct WirePlatform<'a> {
+    architecture: &'a str,
+    os: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'a str>,
+}
+
+impl Serialize for Descriptor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let platform = self.platform.as_ref().map(|platform| WirePlatform {
+            architecture: &platform.architecture,
+            os: &platform.os,
+            variant: platform.variant.as_deref(),
+        });
+        let wire = Wire {
+            media_type: &self.media_type,
+            digest: self.digest,
+            size: self.size,
+            urls: &self.urls,
+            annotations: &self.annotations,
+            platform,
+            artifact_type: self.artifact_type.as_deref(),
+        };
+        wire.serialize(serializer)
+    }
+}
+
 fn check_inline(data: &str, digest: Digest, size: u64) -> Result<(), DescriptorError> {
     let bytes = BASE64.decode(data).map_err(|_| DescriptorError::Data(digest))?;
     let mut hasher = digest.hasher();
@@ -226,6 +271,17 @@ mod tests {
         assert_eq!(descriptor.platform.unwrap().to_string(), "linux/arm/v7");
         assert!(read(&json.replace("e30=", "e30K")).is_err());
         assert!(read(&json.replace("\"size\":2", "\"size\":3")).is_err());
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        let digest = Digest::of(b"{}");
+        let json = format!(
+            r#"{{"mediaType":"a/b","digest":"{digest}","size":2,"urls":["https://h/x"],"annotations":{{"a":"b"}},"platform":{{"architecture":"arm","os":"linux","variant":"v7"}},"artifactType":"c/d"}}"#
+        );
+        assert_eq!(serde_json::to_string(&read(&json).unwrap()).unwrap(), json);
+        let least = format!(r#"{{"mediaType":"a/b","digest":"{digest}","size":2}}"#);
+        assert_eq!(serde_json::to_string(&read(&least).unwrap()).unwrap(), least);
     }
 
     #[test]

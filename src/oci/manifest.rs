@@ -284,8 +284,8 @@ fn read(descriptor: Descriptor, raw: Vec<u8>) -> Result<Manifest, ManifestError>
 /// Readers in other languages match keys without regard to case.
 fn check_keys(digest: Digest, keys: &BTreeMap<String, IgnoredAny>) -> Result<(), ManifestError> {
     for key in keys.keys() {
-        let twin = |field: &str| field.eq_ignore_ascii_case(key) && field != key;
-        if FIELDS.iter().any(|field| twin(field)) {
+        let twin = |field: &&str| field.eq_ignore_ascii_case(key) && *field != key;
+        if FIELDS.iter().any(twin) {
             let why = "a key differs from a known one in case only";
             return Err(ManifestError::Ambiguous { digest, why });
         }

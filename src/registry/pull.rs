@@ -14,7 +14,7 @@ use super::transport::{Call, Incoming, Response, skip};
 use super::{Client, Name, RegistryError};
 use crate::oci::{
     DOCUMENT_TYPES, Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
-    Repository, VerifyingReader,
+    Repository, Unproven,
 };
 
 impl Client {
@@ -146,7 +146,7 @@ impl Client {
     }
 
     /// The content of a blob; `None` when it is not there. The reader goes on by itself after a
-    /// cut, and fails when the content is not that of the descriptor.
+    /// cut.
     ///
     /// # Errors
     /// Whatever the registry does. The reader's errors hold a [`RegistryError`] or a
@@ -155,7 +155,7 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-    ) -> Result<Option<VerifyingReader<BlobReader>>, RegistryError> {
+    ) -> Result<Option<Unproven>, RegistryError> {
         let mut reader = BlobReader {
             client: self.clone(),
             repository: repository.clone(),
@@ -166,7 +166,7 @@ impl Client {
             body: None,
         };
         match reader.open() {
-            Ok(()) => Ok(Some(VerifyingReader::new(reader, blob.digest, blob.size))),
+            Ok(()) => Ok(Some(Unproven::new(Box::new(reader), blob.digest, blob.size))),
             Err(RegistryError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,10 +1,22 @@
 //! Where images come from: manifests and blobs by digest, from a registry, a layout or an archive.
 
+mod archive;
+mod docker_archive;
+mod layout;
+mod location;
+mod oci_archive;
+mod open;
 mod registry;
 
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag, Unproven};
 use crate::registry::RegistryError;
+pub use archive::{Archive, ArchiveError};
+pub use docker_archive::DockerArchiveSource;
+pub use layout::LayoutSource;
+pub use location::{InvalidLocation, Location};
+pub use oci_archive::ArchiveLayout;
+pub use open::{Opened, Opener};
 pub use registry::RegistrySource;
 
 /// One image, or every image of one repository, in the place that holds it.
@@ -50,13 +62,40 @@ pub enum SourceError {
     /// It is not there. The input's fault.
     #[error("{0} is not there")]
     NotFound(String),
+    /// Not a place. The input's fault.
+    #[error(transparent)]
+    Location(#[from] InvalidLocation),
     /// The registry's answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The layout's state.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+    /// The archive's state.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Several images are there, and none is chosen, or several go by one name. The input's fault.
+    #[error("{place} holds several images that are meant: {}", .names.join(", "))]
+    Ambiguous {
+        /// The layout or archive.
+        place: String,
+        /// Their names, the first ten, as they may be written.
+        names: Vec<String>,
+    },
     /// A manifest that is not what its digest says, or malformed. The input's fault.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
+
+impl From<LayoutError> for SourceError {
+    fn from(error: LayoutError) -> SourceError {
+        match error {
+            LayoutError::Missing(digest) => SourceError::NotFound(digest.to_string()),
+            LayoutError::Manifest(error) => SourceError::Manifest(error),
+            error => SourceError::Layout(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

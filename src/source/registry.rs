@@ -1,9 +1,7 @@
 //! Images out of a registry.
 
-use std::io::Read;
-
 use super::{Source, SourceError};
-use crate::oci::{Descriptor, Digest, Manifest, Reference, Tag};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Tag, Unproven};
 use crate::registry::{Client, Name};
 
 /// One image of a registry.
@@ -47,10 +45,8 @@ impl Source for RegistrySource {
         Ok(self.client.referrers(&self.reference.repository, subject)?)
     }
 
-    fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
-        match self.client.blob(&self.reference.repository, descriptor)? {
-            Some(reader) => Ok(Box::new(reader)),
-            None => Err(self.missing(&descriptor.digest)),
-        }
+    fn blob(&self, descriptor: &Descriptor) -> Result<Unproven, SourceError> {
+        let found = self.client.blob(&self.reference.repository, descriptor)?;
+        found.ok_or_else(|| self.missing(&descriptor.digest))
     }
 }

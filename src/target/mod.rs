@@ -5,6 +5,7 @@
 //! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
 //! tags last of all.
 
+mod layout;
 mod registry;
 
 use std::io::{self, Read};
@@ -12,6 +13,7 @@ use std::io::{self, Read};
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
+pub use layout::LayoutTarget;
 pub use registry::RegistryTarget;
 
 /// A way to open the content of a blob, from its start. A target that is interrupted opens it
@@ -107,5 +109,14 @@ pub enum TargetError {
     Registry(#[from] RegistryError),
     /// The layout's state.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+}
+
+impl From<LayoutError> for TargetError {
+    fn from(error: LayoutError) -> TargetError {
+        match error {
+            LayoutError::Content(error) => TargetError::Read(error),
+            error => TargetError::Layout(error),
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! Which exit code, stable code and hint an error of the library has. Decided here and nowhere
 //! else.
 
+mod bundle;
+mod places;
+
 use super::failure::{Exit, Failure};
 use crate::files::FileError;
-use crate::layout::LayoutError;
 use crate::oci::{ContentError, InvalidPlatform, InvalidReference, ManifestError};
 use crate::registry::RegistryError;
 use crate::select::{LockError, SelectError};
-use crate::source::SourceError;
-use crate::target::TargetError;
 use crate::trust::TrustError;
 
 impl From<TrustError> for Failure {
@@ -52,9 +52,8 @@ impl From<SelectError> for Failure {
         let failure = |exit, code| Failure::new(exit, code, &error);
         match error {
             SelectError::Source { name, error } => Failure::from(error).at(name),
-            SelectError::Config { error: ref inner, .. } => {
-                let Failure { exit, code, .. } = read(inner);
-                failure(exit, code)
+            SelectError::Config { name, config, error } => {
+                read(error).at(format!("{name}: config {config}"))
             }
             SelectError::OtherDigest { .. } => failure(Exit::Damaged, "other-digest"),
             SelectError::NoPlatform { .. } => {
@@ -72,45 +71,6 @@ impl From<SelectError> for Failure {
             SelectError::Lock { .. } => {
                 failure(Exit::Damaged, "bad-lock").hint("make it anew with `gapferry lock`")
             }
-        }
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Failure {
-        match error {
-            SourceError::NotFound(_) => Failure::new(Exit::Failed, "not-found", error),
-            SourceError::Registry(error) => error.into(),
-            SourceError::Layout(error) => error.into(),
-            SourceError::Manifest(error) => error.into(),
-        }
-    }
-}
-
-impl From<TargetError> for Failure {
-    fn from(error: TargetError) -> Failure {
-        match error {
-            TargetError::Read(error) => read(&error),
-            TargetError::Expired => Failure::new(Exit::Failed, "upload-expired", error)
-                .hint("run the command again; what is there already is not sent again"),
-            TargetError::Registry(error) => error.into(),
-            TargetError::Layout(error) => error.into(),
-        }
-    }
-}
-
-impl From<RegistryError> for Failure {
-    fn from(error: RegistryError) -> Failure {
-        match &error {
-            RegistryError::Unreachable { .. } => Failure::new(Exit::Failed, "unreachable", error),
-        }
-    }
-}
-
-impl From<LayoutError> for Failure {
-    fn from(error: LayoutError) -> Failure {
-        match error {
-            LayoutError::File(error) => error.into(),
         }
     }
 }
@@ -151,19 +111,23 @@ impl From<InvalidPlatform> for Failure {
     }
 }
 
-/// Content that cannot be read is the system's fault, unless it proved to be other content.
-fn read(error: &std::io::Error) -> Failure {
-    match ContentError::inside(error) {
-        Some(content) => content.clone().into(),
-        None => Failure::new(Exit::Failed, "read", error),
+/// Content that cannot be read is the system's fault, unless what went wrong says otherwise.
+fn read(error: std::io::Error) -> Failure {
+    if let Some(content) = ContentError::inside(&error) {
+        return content.clone().into();
+    }
+    match error.downcast::<RegistryError>() {
+        Ok(inside) => inside.into(),
+        Err(error) => Failure::new(Exit::Failed, "read", error),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::Digest;
-    use crate::oci::Reference;
+    use crate::oci::{Digest, Reference};
+    use crate::source::SourceError;
+    use crate::target::TargetError;
 
     #[test]
     fn a_failure_keeps_what_the_library_said() {

@@ -1,0 +1,149 @@
+//! Errors of bundles: writing, verifying, loading.
+
+use super::super::failure::{Exit, Failure};
+use super::read;
+use crate::bundle::{CatalogError, MediumError, WriteError};
+use crate::export::ExportError;
+use crate::import::{ImportError, InvalidMapping};
+use crate::repack::RepackError;
+use crate::verify::VerifyError;
+
+const FETCH_ANEW: &str = "nothing of it was used; fetch the bundle anew, or make it anew";
+
+impl From<MediumError> for Failure {
+    fn from(error: MediumError) -> Failure {
+        match error {
+            MediumError::File(error) => error.into(),
+            MediumError::Empty(_) => Failure::new(Exit::Damaged, "no-bundle", error)
+                .hint("name the directory or the archive that gapferry wrote"),
+            MediumError::Extra(_) => Failure::new(Exit::Damaged, "extra-file", error)
+                .hint("move it elsewhere if you know it, else do not trust the medium"),
+            MediumError::Framing { .. } => {
+                Failure::new(Exit::Damaged, "bad-archive", error).hint(FETCH_ANEW)
+            }
+            MediumError::Twice { .. } => Failure::new(Exit::Damaged, "two-bundles", error)
+                .hint("give the places of one bundle only"),
+            MediumError::TooMany => Failure::new(Exit::Damaged, "too-many-files", error),
+        }
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Failure {
+        use VerifyError as E;
+        let (exit, code, hint) = match &error {
+            E::Medium(_) | E::File(_) | E::Trust(_) => return inner(error),
+            E::Signatures { .. } => (Exit::Damaged, "too-many-signatures", FETCH_ANEW),
+            E::Seal(_) => (Exit::Damaged, "bad-seal", FETCH_ANEW),
+            E::Sums(_) => (Exit::Damaged, "bad-sums", FETCH_ANEW),
+            E::Lading(_) => (Exit::Damaged, "bad-lading", FETCH_ANEW),
+            E::Catalog(CatalogError::Needs(_)) => {
+                (Exit::Failed, "needs-newer", "use a newer gapferry")
+            }
+            E::Catalog(_) => (Exit::Damaged, "bad-catalog", FETCH_ANEW),
+            E::Index(_) => (Exit::Damaged, "bad-index", FETCH_ANEW),
+            E::Manifest { .. } => (Exit::Damaged, "bad-manifest", FETCH_ANEW),
+            E::Story(_) => (Exit::Damaged, "contradiction", FETCH_ANEW),
+            E::Expired { .. } => {
+                (Exit::NotAllowed, "expired", "ask for a new bundle; is the clock right?")
+            }
+            E::Destination { .. } => (
+                Exit::NotAllowed,
+                "wrong-destination",
+                "if this is that site, say so with --site NAME",
+            ),
+            E::Base(_) => {
+                (Exit::NotAllowed, "base-missing", "import the bundle that it builds upon first")
+            }
+            E::TrustNumber(_) => {
+                (Exit::NotAllowed, "unknown-trust", "fetch the newer trust document first")
+            }
+            E::Missing { .. } => (
+                Exit::Damaged,
+                "missing",
+                "give every place that holds a part of the bundle; if all are given, fetch it anew",
+            ),
+            E::Extra { .. } => (Exit::Damaged, "extra-file", "give the places of one bundle only"),
+            E::Size { .. } => (Exit::Damaged, "wrong-size", FETCH_ANEW),
+            E::TooLarge { .. } => (Exit::Damaged, "too-large", FETCH_ANEW),
+            E::Damaged { .. } => (Exit::Damaged, "damaged", FETCH_ANEW),
+        };
+        Failure::new(exit, code, error).hint(hint)
+    }
+}
+
+fn inner(error: VerifyError) -> Failure {
+    match error {
+        VerifyError::Medium(error) => error.into(),
+        VerifyError::File(error) => error.into(),
+        VerifyError::Trust(error) => error.into(),
+        error => Failure::new(Exit::Damaged, "bad-bundle", error),
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Failure {
+        match error {
+            WriteError::File(error) => error.into(),
+            WriteError::Exists(_) => Failure::new(Exit::Failed, "exists", error)
+                .hint("choose another place; an unfinished bundle of a run that was killed can be removed"),
+            WriteError::VolumeTooSmall { .. } => Failure::new(Exit::Usage, "volume-too-small", error)
+                .hint("choose a larger --volume-size"),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Failure {
+        match error {
+            ExportError::Source { name, error } => Failure::from(error).at(name),
+            ExportError::Read { name, blob, error } => {
+                read(error).at(format!("{name}: blob {blob}"))
+            }
+            ExportError::Write(error) => error.into(),
+            ExportError::File(error) => error.into(),
+            ExportError::Sign(error) => error.into(),
+            ExportError::Nothing => {
+                Failure::new(Exit::Usage, "no-images", error).hint("name images, a list or a lock")
+            }
+            ExportError::Incomplete { .. } => {
+                Failure::new(Exit::Damaged, "incomplete", error).hint("lock the image anew")
+            }
+            ExportError::Sizes { .. } => Failure::new(Exit::Damaged, "contradiction", error),
+            ExportError::Unsupported { .. } => {
+                Failure::new(Exit::Failed, "unsupported-digest", error)
+            }
+        }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Failure {
+        match error {
+            ImportError::Mapping(error) => error.into(),
+            ImportError::Collision { .. } => Failure::new(Exit::Usage, "collision", error)
+                .hint("give one of them another place with --map FROM=TO"),
+            ImportError::NotAboard(_) => Failure::new(Exit::Usage, "not-aboard", error)
+                .hint("see the names with `gapferry inspect`"),
+            ImportError::Verify(error) => error.into(),
+            ImportError::Target { at, error } => Failure::from(error).at(at),
+            ImportError::ReadBack { .. } => Failure::new(Exit::Failed, "read-back", error)
+                .hint("does somebody else write to the target?"),
+        }
+    }
+}
+
+impl From<InvalidMapping> for Failure {
+    fn from(error: InvalidMapping) -> Failure {
+        Failure::new(Exit::Usage, "invalid-mapping", error)
+    }
+}
+
+impl From<RepackError> for Failure {
+    fn from(error: RepackError) -> Failure {
+        match error {
+            RepackError::Verify(error) => error.into(),
+            RepackError::Write(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What every place that holds an OCI layout can do, be it a directory or an archive.
+
+use std::io::{self, Read as _};
+
+use super::LayoutError;
+use super::index::IndexEntry;
+use crate::files::Section;
+use crate::oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, Unproven};
+
+/// A place that holds an OCI layout.
+pub trait Store: Send + Sync {
+    /// The place, for messages.
+    fn place(&self) -> String;
+
+    /// The entries of `index.json`.
+    fn entries(&self) -> &[IndexEntry];
+
+    /// The bytes that lie under `digest`, unproven; `None` when there are none.
+    ///
+    /// # Errors
+    /// [`LayoutError::File`].
+    fn open(&self, digest: &Digest) -> Result<Option<Section>, LayoutError>;
+
+    /// The document that `descriptor` names, proven.
+    ///
+    /// # Errors
+    /// [`LayoutError::Missing`], [`LayoutError::Manifest`] and [`LayoutError::File`].
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, LayoutError> {
+        let digest = descriptor.digest;
+        let section = self.open(&digest)?.ok_or(LayoutError::Missing(digest))?;
+        let found = section.size();
+        if found > MAX_MANIFEST_SIZE {
+            return Err(ManifestError::TooLarge(found).into());
+        }
+        let mut raw = Vec::new();
+        section.part(0, found).read_to_end(&mut raw).map_err(|error| self.unread(error))?;
+        Ok(Manifest::parse(descriptor.clone(), raw)?)
+    }
+
+    /// The bytes of a blob, for whom proves them.
+    ///
+    /// # Errors
+    /// [`LayoutError::Missing`] and [`LayoutError::File`].
+    fn blob(&self, descriptor: &Descriptor) -> Result<Unproven, LayoutError> {
+        let digest = descriptor.digest;
+        let section = self.open(&digest)?.ok_or(LayoutError::Missing(digest))?;
+        Ok(Unproven::new(Box::new(section), digest, descriptor.size))
+    }
+
+    /// An error for a read from the place that failed.
+    fn unread(&self, error: io::Error) -> LayoutError {
+        crate::files::FileError::io("read", self.place().as_ref(), error).into()
+    }
+}

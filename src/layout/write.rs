@@ -1,0 +1,271 @@
+//! A layout in a directory, written. Nothing is seen before it is whole: blobs come to their
+//! digests, and `index.json` to its place, by renaming files that are written and synced.
+//!
+//! The directory `.gapferry` in the layout holds what is not finished, and two lock files. Every
+//! writer holds `writers.lock` shared for as long as it lives: who can have it alone knows that
+//! what lies about was left by a killed run, and removes it. `index.lock` is held alone while
+//! `index.json` is read, changed and written, so that two writers do not lose each other's names.
+//!
+//! Withstands: a kill or a power cut at any instant, two writers at once, links in the place of
+//! the layout's directories and files.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use tempfile::{NamedTempFile, TempPath};
+
+use super::LayoutError;
+use super::index::{Index, IndexEntry, VERSION};
+use super::read::{blob_path, read_index, read_version};
+use crate::files::{self, FileError};
+use crate::oci::{Descriptor, Digest, Manifest, VerifyingReader};
+
+const WORK: &str = ".gapferry";
+const PART: &str = ".part";
+const BUFFER: usize = 256 * 1024;
+
+/// A layout that is written. Its methods may be called from many threads and many processes.
+#[derive(Debug, Clone)]
+pub struct LayoutWriter {
+    root: PathBuf,
+    /// Holds `writers.lock` shared.
+    alive: Arc<File>,
+}
+
+/// The bytes of a blob, proven and synced, but not under their digest. Dropped, they are removed.
+#[derive(Debug)]
+pub struct StagedBlob {
+    part: TempPath,
+    writer: LayoutWriter,
+    digest: Digest,
+}
+
+impl LayoutWriter {
+    /// Opens the layout in `root`, or makes one there if the directory is empty or absent.
+    ///
+    /// # Errors
+    /// [`LayoutError::NotALayout`] for a directory that holds something else,
+    /// [`LayoutError::Index`] for a malformed layout (nothing is changed), [`LayoutError::File`].
+    pub fn open_or_create(root: &Path) -> Result<LayoutWriter, LayoutError> {
+        files::create_directories(root)?;
+        let new = !read_version(root)?;
+        if new && !is_empty(root)? {
+            let why = "it has no file `oci-layout`, and it is not empty";
+            return Err(LayoutError::NotALayout { path: root.to_owned(), why });
+        }
+        read_index(root)?;
+        plain_directory(&root.join(WORK))?;
+        let alive = Arc::new(open_lock(&root.join(WORK).join("writers.lock"))?);
+        let writer = LayoutWriter { root: root.to_owned(), alive };
+        writer.tidy()?;
+        if new {
+            writer.replace("oci-layout", VERSION)?;
+        }
+        writer.change_index(|_| false)?;
+        Ok(writer)
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The entries of `index.json` as it is now.
+    ///
+    /// # Errors
+    /// [`LayoutError::Index`] and [`LayoutError::File`].
+    pub fn entries(&self) -> Result<Vec<IndexEntry>, LayoutError> {
+        Ok(read_index(&self.root)?.unwrap_or_else(Index::empty).entries().to_vec())
+    }
+
+    /// True when a blob of this digest and size is there.
+    ///
+    /// # Errors
+    /// [`LayoutError::File`].
+    pub fn has_blob(&self, blob: &Descriptor) -> Result<bool, LayoutError> {
+        let path = self.root.join(blob_path(&blob.digest));
+        match files::open_beneath(&self.root, &blob_path(&blob.digest)) {
+            Ok(file) => {
+                let found = file.metadata().map_err(|error| FileError::io("inspect", &path, error));
+                Ok(found?.len() == blob.size)
+            }
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the bytes of `blob` and proves them; they are not under their digest yet.
+    ///
+    /// # Errors
+    /// [`LayoutError::Content`] when `content` fails or is not that of the descriptor,
+    /// [`LayoutError::File`] when it cannot be written.
+    pub fn stage(
+        &self,
+        blob: &Descriptor,
+        content: &mut dyn Read,
+    ) -> Result<StagedBlob, LayoutError> {
+        let mut part = self.part()?;
+        let mut content = VerifyingReader::new(content, blob.digest, blob.size);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let count = match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(LayoutError::Content(error)),
+            };
+            let written = part.write_all(&buffer[..count]);
+            written.map_err(|error| FileError::io("write", part.path(), error))?;
+        }
+        // Closed here: staged blobs are many, open files are few.
+        let part = sync(part)?.into_temp_path();
+        Ok(StagedBlob { part, writer: self.clone(), digest: blob.digest })
+    }
+
+    /// Stores a document under its digest.
+    ///
+    /// # Errors
+    /// [`LayoutError::File`].
+    pub fn put_manifest(&self, manifest: &Manifest) -> Result<(), LayoutError> {
+        self.stage(manifest.descriptor(), &mut manifest.raw())?.commit()
+    }
+
+    /// Lets `name` name a document, in place of what it named before.
+    ///
+    /// # Errors
+    /// [`LayoutError::Index`] (nothing is changed) and [`LayoutError::File`].
+    pub fn set_name(&self, name: &str, descriptor: &Descriptor) -> Result<(), LayoutError> {
+        self.change_index(|index| index.set(name, descriptor))
+    }
+
+    /// Lists a document without a name, unless it is listed.
+    ///
+    /// # Errors
+    /// As [`LayoutWriter::set_name`].
+    pub fn list(&self, descriptor: &Descriptor) -> Result<(), LayoutError> {
+        self.change_index(|index| index.add(descriptor))
+    }
+
+    /// Writes `index.json` anew if `change` says that it changed it, or if there is none.
+    fn change_index(&self, change: impl FnOnce(&mut Index) -> bool) -> Result<(), LayoutError> {
+        let path = self.root.join(WORK).join("index.lock");
+        let held = open_lock(&path)?;
+        lock(&held, FlockOperation::LockExclusive, &path)?;
+        let found = read_index(&self.root)?;
+        let new = found.is_none();
+        let mut index = found.unwrap_or_else(Index::empty);
+        if change(&mut index) || new {
+            self.replace("index.json", &index.to_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Puts a file of the layout in its place, whole.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
+        let mut part = self.part()?;
+        part.write_all(bytes).map_err(|error| FileError::io("write", part.path(), error))?;
+        persist(sync(part)?.into_temp_path(), &self.root.join(name))
+    }
+
+    /// A new file for what is not finished.
+    fn part(&self) -> Result<NamedTempFile, LayoutError> {
+        let work = self.root.join(WORK);
+        let part = tempfile::Builder::new()
+            .suffix(PART)
+            .permissions(std::fs::Permissions::from_mode(0o666))
+            .tempfile_in(&work);
+        Ok(part.map_err(|error| FileError::io("create a file in", &work, error))?)
+    }
+
+    /// Joins the writers; removes what a killed run left, if there is no other.
+    fn tidy(&self) -> Result<(), LayoutError> {
+        let work = self.root.join(WORK);
+        match rustix::fs::flock(&self.alive, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => remove_parts(&work)?,
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(FileError::io("lock", &work, error.into()).into()),
+        }
+        lock(&self.alive, FlockOperation::LockShared, &work)
+    }
+}
+
+impl StagedBlob {
+    /// Gives the blob its digest.
+    ///
+    /// # Errors
+    /// [`LayoutError::File`].
+    pub fn commit(self) -> Result<(), LayoutError> {
+        let place = self.writer.root.join(blob_path(&self.digest));
+        plain_directory(&self.writer.root.join("blobs"))?;
+        plain_directory(&files::parent(&place))?;
+        persist(self.part, &place)
+    }
+}
+
+fn sync(part: NamedTempFile) -> Result<NamedTempFile, LayoutError> {
+    let synced = part.as_file().sync_all();
+    synced.map_err(|error| FileError::io("sync", part.path(), error))?;
+    Ok(part)
+}
+
+/// Renames a synced file to its place and makes the name last.
+fn persist(part: TempPath, place: &Path) -> Result<(), LayoutError> {
+    part.persist(place).map_err(|error| FileError::io("rename to", place, error.error))?;
+    Ok(files::sync_directory(&files::parent(place))?)
+}
+
+/// Makes the directory `path` unless it is there; refuses anything else in its place.
+fn plain_directory(path: &Path) -> Result<(), LayoutError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(FileError::NotRegular { path: path.to_owned() }.into()),
+        Err(_) => Ok(files::create_directories(path)?),
+    }
+}
+
+/// True for a directory that holds nothing, but for what a killed run left.
+fn is_empty(root: &Path) -> Result<bool, LayoutError> {
+    let failed = |error| FileError::io("list", root, error);
+    for found in std::fs::read_dir(root).map_err(failed)? {
+        if found.map_err(failed)?.file_name() != WORK {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn remove_parts(work: &Path) -> Result<(), LayoutError> {
+    let failed = |error| FileError::io("tidy", work, error);
+    for found in std::fs::read_dir(work).map_err(failed)? {
+        let path = found.map_err(failed)?.path();
+        if path.as_os_str().as_encoded_bytes().ends_with(PART.as_bytes()) {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn open_lock(path: &Path) -> Result<File, LayoutError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)) {
+        Ok(opened) => Ok(File::from(opened)),
+        Err(Errno::LOOP) => Err(FileError::NotRegular { path: path.to_owned() }.into()),
+        Err(error) => Err(FileError::io("open", path, error.into()).into()),
+    }
+}
+
+/// Waits for a lock. It is freed when the file is closed, however the process ends.
+fn lock(file: &File, kind: FlockOperation, path: &Path) -> Result<(), LayoutError> {
+    loop {
+        match rustix::fs::flock(file, kind) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(FileError::io("lock", path, error.into()).into()),
+            Ok(()) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Opening the places that images come from.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::archive::Archive;
+use super::docker_archive::DockerArchiveSource;
+use super::layout::LayoutSource;
+use super::location::Location;
+use super::oci_archive::ArchiveLayout;
+use super::registry::RegistrySource;
+use super::{Source, SourceError};
+use crate::layout::{Layout, Store};
+use crate::oci::{PinnedImage, Reference};
+use crate::registry::Client;
+
+/// An image in its place.
+#[derive(Clone)]
+pub struct Opened {
+    /// What gives its content.
+    pub source: Arc<dyn Source>,
+    /// The reference that it goes by in its place, if its name there is one.
+    pub name: Option<Reference>,
+}
+
+/// Opens places, each once. Used from many threads.
+pub struct Opener {
+    client: Client,
+    open: Mutex<HashMap<Location, Opened>>,
+}
+
+impl Opener {
+    /// Speaks to registries through `client`.
+    pub fn new(client: Client) -> Opener {
+        Opener { client, open: Mutex::default() }
+    }
+
+    /// Opens the place of an image.
+    ///
+    /// # Errors
+    /// Every [`SourceError`].
+    pub fn open(&self, location: &Location) -> Result<Opened, SourceError> {
+        // Held while a place is opened: that may mean reading a whole archive, and once is enough.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = open.get(location) {
+            return Ok(opened.clone());
+        }
+        let opened = match location {
+            Location::Registry(reference) => Opened {
+                source: Arc::new(RegistrySource::new(self.client.clone(), reference.clone())),
+                name: Some(reference.clone()),
+            },
+            Location::OciLayout { path, name } => stored(Layout::open(path)?, name.as_deref())?,
+            Location::OciArchive { path, name } => {
+                stored(ArchiveLayout::new(Archive::open(path)?)?, name.as_deref())?
+            }
+            Location::DockerArchive { path, name } => docker_archive(path, name.as_deref())?,
+        };
+        open.insert(location.clone(), opened.clone());
+        Ok(opened)
+    }
+
+    /// The source of a pinned image.
+    ///
+    /// # Errors
+    /// Every [`SourceError`].
+    pub fn source(&self, image: &PinnedImage) -> Result<Arc<dyn Source>, SourceError> {
+        Ok(self.open(&image.source.parse()?)?.source)
+    }
+}
+
+fn stored<S: Store + 'static>(store: S, name: Option<&str>) -> Result<Opened, SourceError> {
+    let source = LayoutSource::new(store, name)?;
+    let name = source.reference();
+    Ok(Opened { source: Arc::new(source), name })
+}
+
+/// Docker writes an OCI layout into its archives since version 25: then the image's own manifest
+/// is there, which is better than one made of its parts.
+fn docker_archive(path: &Path, name: Option<&str>) -> Result<Opened, SourceError> {
+    let archive = Archive::open(path)?;
+    let is_layout = archive.file("oci-layout").is_some() && archive.file("index.json").is_some();
+    if is_layout && archive.first_link().is_none() {
+        match stored(ArchiveLayout::new(archive.clone())?, name) {
+            Err(SourceError::NotFound(_)) => {}
+            found => return found,
+        }
+    }
+    let source = DockerArchiveSource::new(&archive, name)?;
+    let name = source.reference();
+    Ok(Opened { source: Arc::new(source), name })
+}

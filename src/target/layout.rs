@@ -1,0 +1,195 @@
+//! An OCI layout as a target: one directory for all repositories.
+//!
+//! A tag is an entry of `index.json` with the full reference, such as
+//! `docker.io/library/busybox:1.35`, as its name. A document that refers to another one is listed
+//! there too, without a name, so that it can be found.
+
+use std::path::Path;
+
+use super::{Open, Staged, Target, TargetError};
+use crate::layout::{Layout, LayoutError, LayoutWriter, StagedBlob, Store as _};
+use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
+
+/// An OCI layout that takes images.
+#[derive(Debug)]
+pub struct LayoutTarget {
+    writer: LayoutWriter,
+}
+
+impl LayoutTarget {
+    /// Opens the layout in `root`, or makes one there if the directory is empty or absent.
+    ///
+    /// # Errors
+    /// As [`LayoutWriter::open_or_create`].
+    pub fn open_or_create(root: &Path) -> Result<LayoutTarget, LayoutError> {
+        Ok(LayoutTarget { writer: LayoutWriter::open_or_create(root)? })
+    }
+}
+
+impl Target for LayoutTarget {
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, TargetError> {
+        Ok(self.writer.has_blob(blob)?)
+    }
+
+    fn stage(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        open: &Open<'_>,
+    ) -> Result<Box<dyn Staged>, TargetError> {
+        let mut content = open().map_err(TargetError::Read)?;
+        Ok(Box::new(self.writer.stage(blob, &mut content)?))
+    }
+
+    fn share(
+        &self,
+        blob: &Descriptor,
+        _: &Repository,
+        _: &Repository,
+    ) -> Result<bool, TargetError> {
+        Ok(self.writer.has_blob(blob)?)
+    }
+
+    fn tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, TargetError> {
+        let name = name(repository, tag);
+        let entries = self.writer.entries()?;
+        let entry = entries.iter().find(|entry| entry.name.as_deref() == Some(name.as_str()));
+        Ok(entry.map(|entry| entry.descriptor.digest))
+    }
+
+    /// A document that is there and damaged is not held: it will be stored anew.
+    fn has_manifest(&self, _: &Repository, document: &Descriptor) -> Result<bool, TargetError> {
+        match Layout::open(self.writer.root())?.manifest(document) {
+            Ok(_) => Ok(true),
+            Err(LayoutError::Missing(_) | LayoutError::Manifest(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn put_manifest(&self, _: &Repository, document: &Manifest) -> Result<(), TargetError> {
+        self.writer.put_manifest(document)?;
+        if document.subject().is_some() {
+            self.writer.list(&listed(document))?;
+        }
+        Ok(())
+    }
+
+    fn put_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        document: &Manifest,
+    ) -> Result<(), TargetError> {
+        Ok(self.writer.set_name(&name(repository, tag), &plain(document))?)
+    }
+}
+
+impl Staged for StagedBlob {
+    fn commit(self: Box<Self>) -> Result<(), TargetError> {
+        Ok(StagedBlob::commit(*self)?)
+    }
+}
+
+fn name(repository: &Repository, tag: &Tag) -> String {
+    format!("{repository}:{tag}")
+}
+
+/// What is said of `document` wherever it came from: no notes of the place that it came from.
+fn plain(document: &Manifest) -> Descriptor {
+    let descriptor = document.descriptor();
+    Descriptor {
+        platform: descriptor.platform.clone(),
+        ..Descriptor::new(descriptor.media_type.clone(), descriptor.digest, descriptor.size)
+    }
+}
+
+/// As [`plain`], with the kind of artifact, which is how referrers are told apart.
+fn listed(document: &Manifest) -> Descriptor {
+    Descriptor { artifact_type: document.artifact_type().map(str::to_owned), ..plain(document) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::{ContentError, MediaType, OCI_INDEX};
+
+    fn index(subject: Option<&Descriptor>) -> Manifest {
+        let mut json = serde_json::json!({"schemaVersion": 2, "manifests": []});
+        if let Some(subject) = subject {
+            json["subject"] = serde_json::json!(subject);
+            json["artifactType"] = "application/x.sbom".into();
+        }
+        let raw = json.to_string().into_bytes();
+        let mut descriptor = Descriptor::of(MediaType::new(OCI_INDEX).unwrap(), &raw);
+        descriptor.annotations.insert("from".to_owned(), "elsewhere".to_owned());
+        Manifest::parse(descriptor, raw).unwrap()
+    }
+
+    fn repository() -> Repository {
+        Repository::new("docker.io", "library/busybox").unwrap()
+    }
+
+    #[test]
+    fn a_tag_is_a_full_reference() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = LayoutTarget::open_or_create(dir.path()).unwrap();
+        let (repository, tag) = (repository(), "1.35".parse().unwrap());
+        let document = index(None);
+        assert!(!target.has_manifest(&repository, document.descriptor()).unwrap());
+        target.put_manifest(&repository, &document).unwrap();
+        assert!(target.has_manifest(&repository, document.descriptor()).unwrap());
+        assert_eq!(target.tag(&repository, &tag).unwrap(), None);
+        target.put_tag(&repository, &tag, &document).unwrap();
+        assert_eq!(target.tag(&repository, &tag).unwrap(), Some(document.descriptor().digest));
+        let layout = Layout::open(dir.path()).unwrap();
+        let [entry] = layout.entries() else { panic!("{:?}", layout.entries()) };
+        assert_eq!(entry.names().collect::<Vec<_>>(), ["docker.io/library/busybox:1.35"]);
+        assert!(!entry.descriptor.annotations.contains_key("from"));
+    }
+
+    #[test]
+    fn a_referrer_is_listed_without_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = LayoutTarget::open_or_create(dir.path()).unwrap();
+        let image = index(None);
+        target.put_manifest(&repository(), &image).unwrap();
+        let referrer = index(Some(image.descriptor()));
+        target.put_manifest(&repository(), &referrer).unwrap();
+        target.put_manifest(&repository(), &referrer).unwrap();
+        let layout = Layout::open(dir.path()).unwrap();
+        let [entry] = layout.entries() else { panic!("{:?}", layout.entries()) };
+        assert_eq!(
+            (entry.name.as_ref(), entry.descriptor.digest),
+            (None, referrer.descriptor().digest)
+        );
+        assert_eq!(entry.descriptor.artifact_type.as_deref(), Some("application/x.sbom"));
+    }
+
+    #[test]
+    fn a_damaged_document_is_stored_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = LayoutTarget::open_or_create(dir.path()).unwrap();
+        let document = index(None);
+        target.put_manifest(&repository(), &document).unwrap();
+        let digest = document.descriptor().digest;
+        std::fs::write(dir.path().join("blobs/sha256").join(digest.hex()), "{}").unwrap();
+        assert!(!target.has_manifest(&repository(), document.descriptor()).unwrap());
+        target.put_manifest(&repository(), &document).unwrap();
+        assert!(target.has_manifest(&repository(), document.descriptor()).unwrap());
+    }
+
+    #[test]
+    fn wrong_content_is_the_contents_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = LayoutTarget::open_or_create(dir.path()).unwrap();
+        let blob = Descriptor::of(MediaType::new("a/b").unwrap(), b"right");
+        let wrong = || -> std::io::Result<Box<dyn Read>> { Ok(Box::new(&b"wrong"[..])) };
+        let right = || -> std::io::Result<Box<dyn Read>> { Ok(Box::new(&b"right"[..])) };
+        let Err(TargetError::Read(error)) = target.stage(&repository(), &blob, &wrong) else {
+            panic!("wrong content was taken");
+        };
+        assert!(matches!(ContentError::inside(&error), Some(ContentError::Digest { .. })));
+        target.stage(&repository(), &blob, &right).unwrap().commit().unwrap();
+        assert!(target.share(&blob, &repository(), &repository()).unwrap());
+    }
+}
