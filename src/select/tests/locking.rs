@@ -113,7 +113,10 @@ fn a_lock_whose_documents_make_no_sense_is_refused() {
         (json!({"role": "tagged", "subject": other}), "must have a subject and a tag"),
         (json!({"role": "child"}), "is there twice"),
     ];
-    for (change, expected) in cases {
+    let alone = Digest::of(b"alone").to_string();
+    let alone = json!({"role": "referrer", "subject": other, "digest": alone});
+    let absent = [(alone, "refers to a document that is not there")];
+    for (change, expected) in cases.into_iter().chain(absent) {
         let error = lock_error(|lock| {
             let mut document = lock["images"][0]["documents"][0].clone();
             let fields = change.as_object().unwrap().clone();
@@ -122,4 +125,14 @@ fn a_lock_whose_documents_make_no_sense_is_refused() {
         });
         assert!(matches!(error, LockError::Document { why, .. } if why == expected), "{change}");
     }
+}
+
+#[test]
+fn a_document_cannot_travel_and_stay_behind() {
+    let error = lock_error(|lock| {
+        let digest = lock["images"][0]["digest"].clone();
+        lock["images"][0]["omitted"] = json!([{"digest": digest, "reason": "platform"}]);
+    });
+    let expected = "is also stated to stay behind";
+    assert!(matches!(error, LockError::Document { why, .. } if why == expected));
 }
