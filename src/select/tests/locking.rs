@@ -33,6 +33,9 @@ fn a_lock_is_the_same_whatever_the_order() {
     assert!(text.starts_with("{\n  \"gapferry\": \"lock v1\",\n  \"images\": [\n    {\n"));
     assert!(text.ends_with("\n}\n"));
     assert_eq!(Lock::parse("x", text.as_bytes()).unwrap(), lock);
+    let mut turned: Value = serde_json::from_str(&text).unwrap();
+    turned["images"].as_array_mut().unwrap().reverse();
+    assert_eq!(Lock::parse("x", turned.to_string().as_bytes()).unwrap(), lock);
     let empty = Lock::new(Vec::new()).unwrap();
     assert_eq!(Lock::parse("x", &empty.to_bytes()).unwrap().into_images(), []);
 }
@@ -135,4 +138,18 @@ fn a_document_cannot_travel_and_stay_behind() {
     });
     let expected = "is also stated to stay behind";
     assert!(matches!(error, LockError::Document { why, .. } if why == expected));
+}
+
+#[test]
+fn a_lock_with_more_documents_than_can_be_pinned_is_refused() {
+    let error = lock_error(|lock| {
+        let mut child = lock["images"][0]["documents"][0].clone();
+        child["role"] = json!("child");
+        let documents = lock["images"][0]["documents"].as_array_mut().unwrap();
+        for n in 0..MAX_DOCUMENTS {
+            child["digest"] = json!(Digest::of(&n.to_be_bytes()).to_string());
+            documents.push(child.clone());
+        }
+    });
+    assert!(matches!(error, LockError::Document { why: "is one too many", .. }), "{error}");
 }
