@@ -39,7 +39,7 @@ EXAMPLES:
 
 /// Make and show signing keys
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, subcommand_required = true)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     command: KeyCommand,

@@ -53,8 +53,8 @@ EXIT CODES:
 /// Carries container images across an air gap in signed, verified bundles.
 #[derive(Debug, Parser)]
 #[command(name = "gapferry", version, after_help = EXAMPLES)]
-#[command(disable_help_subcommand = true, subcommand_required = true)]
-pub struct Cli {
+#[command(disable_help_subcommand = true)]
+struct Cli {
     #[command(flatten)]
     output: OutputArgs,
     #[command(subcommand)]
@@ -118,11 +118,17 @@ fn unreadable(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
     }
-    let text = error.render().to_string();
-    let message = text.trim_start_matches("error: ").lines().next().unwrap_or("wrong usage");
-    let failure = Failure::new(Exit::Usage, "usage", message).hint("see --help");
+    let failure = Failure::new(Exit::Usage, "usage", usage_message(error)).hint("see --help");
     failure.print(Format::Json);
     failure.exit.into()
+}
+
+/// What clap says is wrong, in one line, without the usage that follows.
+fn usage_message(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let what = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<&str> = what.lines().map(str::trim).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]

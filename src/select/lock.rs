@@ -162,11 +162,17 @@ fn check_image(image: &PinnedImage) -> Result<(), LockError> {
         return Err(LockError::NoRoot(image.name.clone()));
     }
     let mut seen = BTreeSet::new();
+    let present: BTreeSet<Digest> = image.documents.iter().map(|found| found.digest).collect();
+    let omitted: BTreeSet<Digest> = image.omitted.iter().map(|left| left.digest).collect();
     for (place, document) in image.documents.iter().enumerate() {
         let why = match fault(place, document) {
-            None if seen.insert((document.digest, &document.tag)) => continue,
-            None => "is there twice",
             Some(why) => why,
+            None if !seen.insert((document.digest, &document.tag)) => "is there twice",
+            None if omitted.contains(&document.digest) => "is also stated to stay behind",
+            None if document.subject.is_some_and(|subject| !present.contains(&subject)) => {
+                "refers to a document that is not there"
+            }
+            None => continue,
         };
         let (name, digest) = (image.name.clone(), document.digest);
         return Err(LockError::Document { name, digest, why });

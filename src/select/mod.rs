@@ -60,11 +60,11 @@ pub enum SelectError {
         offered: Vec<Platform>,
     },
     /// Indexes nest too deep. The input's fault.
-    #[error("{name}: {digest} is an index nested deeper than {MAX_DEPTH}")]
+    #[error("{name}: {digest} is nested in more than {MAX_DEPTH} indexes")]
     TooDeep {
         /// The image.
         name: Reference,
-        /// The index at which it is too much.
+        /// The document at which it is too much.
         digest: Digest,
     },
     /// More documents than an image may have. The input's fault.

@@ -49,15 +49,18 @@ pub fn pin(
         options.platforms.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let mut walk = Walk::new(source, &request.name);
     let named = walk.root()?;
-    let (root, index) = match (wanted.as_slice(), named.content()) {
-        ([one], Content::Index(_)) => (walk.find(&named, one)?, Some(named.descriptor().digest)),
-        (_, Content::Index(_)) => (named, None),
+    let (root, platform, index) = match (wanted.as_slice(), named.content()) {
+        ([one], Content::Index(_)) => {
+            let (root, platform) = walk.find(&named, one)?;
+            (root, Some(platform), Some(named.descriptor().digest))
+        }
+        (_, Content::Index(_)) => (named, None, None),
         (_, _) => {
             offer_own_platform(source, &mut walk, &named, &wanted)?;
-            (named, None)
+            (named, None, None)
         }
     };
-    walk.add(&root, root.descriptor().platform.clone(), Part::ROOT, &wanted, 0)?;
+    walk.add(&root, platform, Part::ROOT, &wanted, 0)?;
     walk.check_offered(&wanted)?;
     if options.referrers {
         walk.add_what_refers()?;

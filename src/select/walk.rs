@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
         &mut self,
         index: &Manifest,
         wanted: &Platform,
-    ) -> Result<Manifest, SelectError> {
+    ) -> Result<(Manifest, Platform), SelectError> {
         let mut passed = BTreeSet::new();
         match self.find_below(index, wanted, &mut passed, 0)? {
             Some(found) => Ok(found),
@@ -103,25 +103,19 @@ impl<'a> Walk<'a> {
         wanted: &Platform,
         passed: &mut BTreeSet<Digest>,
         depth: usize,
-    ) -> Result<Option<Manifest>, SelectError> {
+    ) -> Result<Option<(Manifest, Platform)>, SelectError> {
         self.check_depth(index, depth)?;
         for child in index.children() {
-            let found = match &child.platform {
-                Some(platform) => {
-                    self.offer(platform.clone());
-                    match platform.satisfies(wanted) {
-                        true => Some(self.fetch(child)?),
-                        false => None,
-                    }
+            if let Some(platform) = &child.platform {
+                self.offer(platform.clone());
+                if platform.satisfies(wanted) {
+                    return Ok(Some((self.fetch(child)?, platform.clone())));
                 }
-                None if child.media_type.is_index() && passed.insert(child.digest) => {
-                    let below = self.fetch(child)?;
-                    self.find_below(&below, wanted, passed, depth + 1)?
+            } else if child.media_type.is_index() && passed.insert(child.digest) {
+                let below = self.fetch(child)?;
+                if let Some(found) = self.find_below(&below, wanted, passed, depth + 1)? {
+                    return Ok(Some(found));
                 }
-                None => None,
-            };
-            if found.is_some() {
-                return Ok(found);
             }
         }
         Ok(None)

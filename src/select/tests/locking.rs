@@ -33,6 +33,9 @@ fn a_lock_is_the_same_whatever_the_order() {
     assert!(text.starts_with("{\n  \"gapferry\": \"lock v1\",\n  \"images\": [\n    {\n"));
     assert!(text.ends_with("\n}\n"));
     assert_eq!(Lock::parse("x", text.as_bytes()).unwrap(), lock);
+    let mut turned: Value = serde_json::from_str(&text).unwrap();
+    turned["images"].as_array_mut().unwrap().reverse();
+    assert_eq!(Lock::parse("x", turned.to_string().as_bytes()).unwrap(), lock);
     let empty = Lock::new(Vec::new()).unwrap();
     assert_eq!(Lock::parse("x", &empty.to_bytes()).unwrap().into_images(), []);
 }
@@ -113,7 +116,10 @@ fn a_lock_whose_documents_make_no_sense_is_refused() {
         (json!({"role": "tagged", "subject": other}), "must have a subject and a tag"),
         (json!({"role": "child"}), "is there twice"),
     ];
-    for (change, expected) in cases {
+    let alone = Digest::of(b"alone").to_string();
+    let alone = json!({"role": "referrer", "subject": other, "digest": alone});
+    let absent = [(alone, "refers to a document that is not there")];
+    for (change, expected) in cases.into_iter().chain(absent) {
         let error = lock_error(|lock| {
             let mut document = lock["images"][0]["documents"][0].clone();
             let fields = change.as_object().unwrap().clone();
@@ -122,4 +128,28 @@ fn a_lock_whose_documents_make_no_sense_is_refused() {
         });
         assert!(matches!(error, LockError::Document { why, .. } if why == expected), "{change}");
     }
+}
+
+#[test]
+fn a_document_cannot_travel_and_stay_behind() {
+    let error = lock_error(|lock| {
+        let digest = lock["images"][0]["digest"].clone();
+        lock["images"][0]["omitted"] = json!([{"digest": digest, "reason": "platform"}]);
+    });
+    let expected = "is also stated to stay behind";
+    assert!(matches!(error, LockError::Document { why, .. } if why == expected));
+}
+
+#[test]
+fn a_lock_with_more_documents_than_can_be_pinned_is_refused() {
+    let error = lock_error(|lock| {
+        let mut child = lock["images"][0]["documents"][0].clone();
+        child["role"] = json!("child");
+        let documents = lock["images"][0]["documents"].as_array_mut().unwrap();
+        for n in 0..MAX_DOCUMENTS {
+            child["digest"] = json!(Digest::of(&n.to_be_bytes()).to_string());
+            documents.push(child.clone());
+        }
+    });
+    assert!(matches!(error, LockError::Document { why: "is one too many", .. }), "{error}");
 }

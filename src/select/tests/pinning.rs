@@ -59,6 +59,24 @@ fn several_platforms_keep_the_index_and_name_what_stays_behind() {
 }
 
 #[test]
+fn what_stays_behind_is_stated_once_and_does_not_travel() {
+    let mut memory = Memory::default();
+    let [a, b, c] = ["linux/a", "linux/b", "linux/c"].map(|platform| memory.image(platform));
+    let index = memory.index(&[
+        for_platform(&a, "linux/a"),
+        for_platform(&b, "linux/b"),
+        for_platform(&c, "linux/c"),
+        for_platform(&c, "linux/d"),
+        for_platform(&a, "linux/e"),
+    ]);
+    memory.tag("latest", &index);
+    let image = pin_for(&memory, &["linux/a", "linux/b"]).unwrap();
+    assert_eq!(digests(&image), those(&[&index, &a, &b]));
+    let omitted: Vec<Digest> = image.omitted.iter().map(|omitted| omitted.digest).collect();
+    assert_eq!(omitted, those(&[&c]));
+}
+
+#[test]
 fn a_platform_that_is_not_there_is_an_error_that_lists_what_is() {
     let b = buildkit();
     for platforms in [&["linux/riscv64"][..], &["linux/amd64", "linux/riscv64"]] {
@@ -138,6 +156,9 @@ fn referrers_travel_and_what_refers_to_them() {
     let memory = &mut b.memory;
     let mut signatures = [1, 2].map(|n| memory.referrer(OCI_MANIFEST, &b.index, json!(n))).to_vec();
     signatures.sort_by_key(|signature| signature.digest);
+    // The source may give them in any order.
+    let turned = signatures.iter().rev().cloned().collect();
+    memory.referrers.insert(b.index.digest, turned);
     let of_child = memory.referrer(OCI_MANIFEST, &b.arm64, json!("sbom"));
     let of_first = memory.referrer(OCI_MANIFEST, &signatures[0], json!("countersigned"));
     let inside = memory.image("linux/riscv64");
@@ -172,8 +193,11 @@ fn cosign_tags_travel_in_a_fixed_order() {
     // Two documents that share one SBOM: each has its tag.
     let shared = format!("sha256-{}.sbom", b.amd64.digest.hex());
     b.memory.tag(&shared, &sbom);
+    let countersigned = b.memory.image("x/countersigned");
+    b.memory.tag(&format!("sha256-{}.sig", sbom.digest.hex()), &countersigned);
     let image = pin_for(&b.memory, &[]).unwrap();
-    assert_eq!(digests(&image)[5..], those(&[&sig, &att, &sbom, &sbom, &of_sig]));
+    let expected = [&sig, &att, &sbom, &sbom, &of_sig, &countersigned];
+    assert_eq!(digests(&image)[5..], those(&expected));
     let signature = &image.documents[5];
     assert_eq!((signature.role, signature.subject), (Role::Tagged, Some(b.index.digest)));
     assert_eq!(signature.tag.as_ref().map(Tag::as_str), Some(tag(".sig").as_str()));
@@ -226,6 +250,20 @@ fn depth_is_capped() {
     memory.tag("latest", &top);
     let deep = pin_for(&memory, &["linux/amd64"]).unwrap_err();
     assert!(matches!(deep, SelectError::TooDeep { .. }));
+}
+
+#[test]
+fn indexes_that_double_at_every_step_are_searched_once() {
+    let mut memory = Memory::default();
+    let mut top = memory.index(&[]);
+    for _ in 0..MAX_DEPTH - 1 {
+        top = memory.index(&[reference(&top), reference(&top)]);
+    }
+    memory.tag("latest", &top);
+    let none = pin_for(&memory, &["linux/amd64"]).unwrap_err();
+    assert!(matches!(&none, SelectError::NoPlatform { offered, .. } if offered.is_empty()));
+    assert!(none.to_string().ends_with("it has none that it states"));
+    assert_eq!(pin_for(&memory, &[]).unwrap().documents.len(), MAX_DEPTH);
 }
 
 #[test]
