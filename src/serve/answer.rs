@@ -15,8 +15,6 @@ pub(super) enum Refusal {
     BadName,
     /// Not a digest.
     BadDigest,
-    /// Not a tag.
-    BadTag,
     /// Not a number of results.
     BadCount,
     /// Not a query.
@@ -56,7 +54,6 @@ impl Refusal {
             Refusal::NoSuchPath => (S::NOT_FOUND, "UNSUPPORTED", "nothing is at this path"),
             Refusal::BadName => (S::BAD_REQUEST, "NAME_INVALID", "not a repository name"),
             Refusal::BadDigest => (S::BAD_REQUEST, "DIGEST_INVALID", "not a digest"),
-            Refusal::BadTag => (S::BAD_REQUEST, "MANIFEST_INVALID", "not a tag"),
             Refusal::BadCount => (S::BAD_REQUEST, "UNSUPPORTED", "n is not a number"),
             Refusal::BadQuery => (S::BAD_REQUEST, "UNSUPPORTED", "not a query"),
             Refusal::NoSuchRepository => (S::NOT_FOUND, "NAME_UNKNOWN", "no such repository"),

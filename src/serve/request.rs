@@ -33,7 +33,7 @@ pub(super) fn parse(path: &str) -> Result<(&str, Wanted), Refusal> {
     let digest = || last.parse::<Digest>().map_err(|_| Refusal::BadDigest);
     let wanted = match (kind, last) {
         ("manifests", last) if last.contains(':') => Wanted::Document(digest()?),
-        ("manifests", last) => Wanted::Tagged(last.parse().map_err(|_| Refusal::BadTag)?),
+        ("manifests", last) => Wanted::Tagged(last.parse().map_err(|_| Refusal::NoSuchManifest)?),
         ("blobs", _) => Wanted::Blob(digest()?),
         ("tags", "list") => Wanted::Tags,
         ("referrers", _) => Wanted::Referrers(digest()?),
@@ -110,7 +110,7 @@ mod tests {
             ("a/blobs/sha256:../x".to_owned(), Refusal::NoSuchPath),
             ("a/blobs/sha256:x".to_owned(), Refusal::BadDigest),
             ("a/manifests/md5:x".to_owned(), Refusal::BadDigest),
-            ("a/manifests/.x".to_owned(), Refusal::BadTag),
+            ("a/manifests/.x".to_owned(), Refusal::NoSuchManifest),
             ("a/referrers/x".to_owned(), Refusal::BadDigest),
         ] {
             assert_eq!(parse(&path), Err(refusal), "{path}");

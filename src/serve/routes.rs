@@ -72,6 +72,7 @@ async fn repositories(
 
 async fn content(
     State(registry): State<Arc<Registry>>,
+    method: Method,
     path: Result<Path<String>, PathRejection>,
     params: Result<Query<Params>, QueryRejection>,
     headers: HeaderMap,
@@ -86,7 +87,11 @@ async fn content(
             registry.document(repository, digest).await
         }
         Wanted::Document(digest) => registry.document(repository, digest).await,
-        Wanted::Blob(digest) => registry.blob(repository, digest, &headers).await,
+        Wanted::Blob(digest) => {
+            // RFC 9110, 14.2: ranges are for GET alone.
+            let range = headers.get(RANGE).filter(|_| method == Method::GET);
+            registry.blob(repository, digest, range.and_then(|range| range.to_str().ok())).await
+        }
         Wanted::Tags => {
             let path = format!("/v2/{name}/tags/list");
             list(&path, &params, repository.tags(), |page| json!({ "name": name, "tags": page }))
@@ -119,7 +124,7 @@ impl Registry {
         Ok((headers, manifest.raw().to_vec()).into_response())
     }
 
-    async fn blob(&self, repository: &Repository, digest: Digest, headers: &HeaderMap) -> Answer {
+    async fn blob(&self, repository: &Repository, digest: Digest, range: Option<&str>) -> Answer {
         if !repository.has_blob(&digest) {
             return Err(Refusal::NoSuchBlob);
         }
@@ -131,7 +136,6 @@ impl Registry {
             Err(_) => return Err(Refusal::Unreadable),
         }
         let size = section.size();
-        let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
         let range = range.map(|range| request::range(range, size)).transpose()?.flatten();
         let part = range.clone().unwrap_or(0..size);
         let length = part.end - part.start;

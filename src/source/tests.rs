@@ -318,6 +318,37 @@ fn a_docker_image_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_docker_archive_that_is_a_layout_gives_its_own_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("both.tar");
+    let own = local("oci-archive", "umoci.tar", "").source.root().unwrap();
+    let blobs: Vec<_> =
+        own.blobs().map(|blob| format!("blobs/sha256/{}", blob.digest.hex())).collect();
+    let list = serde_json::json!([
+        {"Config": blobs[0], "RepoTags": ["made/of-parts:1"], "Layers": [blobs[1]]},
+    ]);
+    let mut tar = tar::Builder::new(Vec::new());
+    let umoci = std::fs::File::open(format!("{ARCHIVES}/umoci.tar")).unwrap();
+    for entry in tar::Archive::new(umoci).entries().unwrap() {
+        let entry = entry.unwrap();
+        tar.append(&entry.header().clone(), entry).unwrap();
+    }
+    let mut header = tar::Header::new_ustar();
+    let list = list.to_string();
+    header.set_size(list.len() as u64);
+    tar.append_data(&mut header, "manifest.json", list.as_bytes()).unwrap();
+    std::fs::write(&path, tar.into_inner().unwrap()).unwrap();
+    let open = |name: Option<&str>| {
+        let name = name.map(str::to_owned);
+        open_local(&Location::DockerArchive { path: path.clone(), name }).unwrap().unwrap()
+    };
+    assert_eq!(open(None).source.root().unwrap().raw(), own.raw());
+    let made = open(Some("made/of-parts:1")).source;
+    assert_ne!(made.root().unwrap().raw(), own.raw());
+    assert_eq!(walk(&*made), walk(&*open(None).source));
+}
+
+#[test]
 fn a_config_that_was_changed_is_refused() {
     let opened = open_docker(Some("a/b:1"), |name, bytes| {
         if name.len() > 64 {

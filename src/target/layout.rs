@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{Staged, Target, TargetError};
-use crate::layout::{Layout, LayoutError, LayoutWriter, StagedBlob, Store as _};
+use crate::layout::{LayoutError, LayoutWriter, StagedBlob};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 
 /// An OCI layout that takes images.
@@ -60,11 +60,7 @@ impl Target for LayoutTarget {
 
     /// A document that is there and damaged is not held: it will be stored anew.
     fn has_manifest(&self, _: &Repository, document: &Descriptor) -> Result<bool, TargetError> {
-        match Layout::open(self.writer.root())?.manifest(document) {
-            Ok(_) => Ok(true),
-            Err(LayoutError::Missing(_) | LayoutError::Manifest(_)) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.writer.has_manifest(document)?)
     }
 
     fn put_manifest(&self, _: &Repository, document: &Manifest) -> Result<(), TargetError> {
@@ -112,6 +108,7 @@ fn listed(document: &Manifest) -> Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{Layout, Store as _};
     use crate::oci::{ContentError, MediaType, OCI_INDEX};
 
     fn index(subject: Option<&Descriptor>) -> Manifest {

@@ -1,7 +1,7 @@
 //! Where images go: a registry or an OCI layout.
 //!
 //! Content comes in three steps, so that nothing is seen before all of it is proven:
-//! [`Target::stage`] takes the bytes of blobs and shows them to nobody, [`Target::commit`] gives
+//! [`Target::stage`] takes the bytes of blobs and shows them to nobody, [`Staged::commit`] gives
 //! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
 //! tags last of all.
 
