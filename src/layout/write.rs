@@ -54,8 +54,10 @@ impl LayoutWriter {
     /// [`LayoutError::Index`] for a malformed layout (nothing is changed), [`LayoutError::File`].
     pub fn open_or_create(root: &Path) -> Result<LayoutWriter, LayoutError> {
         files::create_directories(root)?;
+        // In this order: another writer may be making the layout right now.
+        let empty = is_empty(root)?;
         let new = !read_version(root)?;
-        if new && !is_empty(root)? {
+        if new && !empty {
             let why = "it has no file `oci-layout`, and it is not empty";
             return Err(LayoutError::NotALayout { path: root.to_owned(), why });
         }
