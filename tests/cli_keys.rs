@@ -7,7 +7,20 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 5] = ["key", "key new", "key show", "completions", "man"];
+const SUBCOMMANDS: [&str; 12] = [
+    "key",
+    "key new",
+    "key show",
+    "lock",
+    "export",
+    "inspect",
+    "verify",
+    "import",
+    "repack",
+    "diff",
+    "completions",
+    "man",
+];
 
 fn gapferry(dir: &Path, line: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gapferry"))

@@ -47,7 +47,7 @@ fn stage_and_commit(target: &RegistryTarget, at: &Repository, media_type: &str, 
 
 fn read(source: &RegistrySource, blob: &Descriptor) -> Vec<u8> {
     let mut bytes = Vec::new();
-    source.blob(blob).unwrap().read_to_end(&mut bytes).unwrap();
+    source.blob(blob).unwrap().proving().read_to_end(&mut bytes).unwrap();
     bytes
 }
 

@@ -116,18 +116,21 @@ impl Index {
         }
         let entry = IndexEntry { descriptor, name: Some(name.to_owned()) };
         let same = |other: &IndexEntry| other.name.as_deref() == Some(name);
-        match self.entries.iter().position(same) {
-            Some(at) if self.entries[at] == entry => false,
+        let mut places = (0..self.entries.len()).filter(|at| same(&self.entries[*at]));
+        let (first, others): (_, Vec<_>) = (places.next(), places.collect());
+        for at in others.iter().rev() {
+            self.raw.remove(*at);
+            self.entries.remove(*at);
+        }
+        match first {
+            Some(at) if self.entries[at] == entry => return !others.is_empty(),
             Some(at) => {
                 self.raw[at] = json!(entry.descriptor);
                 self.entries[at] = entry;
-                true
             }
-            None => {
-                self.push(entry);
-                true
-            }
+            None => self.push(entry),
         }
+        true
     }
 
     /// Lists `descriptor` without a name, unless it is listed. True when that is a change.
@@ -222,7 +225,8 @@ mod tests {
         assert!(index.set("a/b:1", &descriptor(b"y")));
         let written: Value = serde_json::from_slice(&index.to_bytes()).unwrap();
         assert_eq!(written["manifests"][0]["future"], json!([1]));
-        assert_eq!(written["odd"], json!({"a": null, "b": 1}));
+        let text = String::from_utf8(index.to_bytes()).unwrap();
+        assert!(text.contains(r#""odd":{"a":null,"b":1},"schemaVersion":2}"#), "sorted: {text}");
         assert_eq!(written["annotations"]["z"], "1");
         assert_eq!(written["manifests"][1]["annotations"][REF_NAME], "a/b:1");
         assert_eq!(written["manifests"][1]["annotations"][IMAGE_NAME], "a/b:1");
@@ -239,6 +243,20 @@ mod tests {
         let names: Vec<_> = index.entries().iter().map(|entry| entry.name.as_deref()).collect();
         assert_eq!(names, [Some("a/b:1"), Some("a/b:2")]);
         assert_eq!(index.entries()[0].descriptor.digest, Digest::of(b"y"));
+    }
+
+    #[test]
+    fn a_name_that_was_there_twice_is_there_once() {
+        let entry = |content: &[u8]| {
+            let mut descriptor = descriptor(content);
+            descriptor.annotations.insert(REF_NAME.to_owned(), "a/b:1".to_owned());
+            descriptor
+        };
+        let text = json!({"manifests": [entry(b"x"), descriptor(b"y"), entry(b"z")]}).to_string();
+        let mut index = Index::parse(text.as_bytes()).unwrap();
+        assert!(index.set("a/b:1", &descriptor(b"new")));
+        let digests: Vec<_> = index.entries().iter().map(|entry| entry.descriptor.digest).collect();
+        assert_eq!(digests, [Digest::of(b"new"), Digest::of(b"y")]);
     }
 
     #[test]

@@ -51,11 +51,16 @@ impl Store for Layout {
     }
 
     fn open(&self, digest: &Digest) -> Result<Option<Section>, LayoutError> {
-        let path = blob_path(digest);
-        let Some(file) = open_present(&self.root, &path)? else { return Ok(None) };
-        let section = Section::whole(file);
-        Ok(Some(section.map_err(|error| FileError::io("inspect", &self.root.join(path), error))?))
+        open_blob(&self.root, digest)
     }
+}
+
+/// The bytes that lie under `digest`, unproven; `None` when there are none.
+pub(super) fn open_blob(root: &Path, digest: &Digest) -> Result<Option<Section>, LayoutError> {
+    let path = blob_path(digest);
+    let Some(file) = open_present(root, &path)? else { return Ok(None) };
+    let section = Section::whole(file);
+    Ok(Some(section.map_err(|error| FileError::io("inspect", &root.join(path), error))?))
 }
 
 /// `blobs/<algorithm>/<hex>`.

@@ -1,10 +1,11 @@
 //! What every place that holds an OCI layout can do, be it a directory or an archive.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
+use std::path::Path;
 
 use super::LayoutError;
 use super::index::IndexEntry;
-use crate::files::Section;
+use crate::files::{FileError, Section};
 use crate::oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, Unproven};
 
 /// A place that holds an OCI layout.
@@ -28,13 +29,7 @@ pub trait Store: Send + Sync {
     fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, LayoutError> {
         let digest = descriptor.digest;
         let section = self.open(&digest)?.ok_or(LayoutError::Missing(digest))?;
-        let found = section.size();
-        if found > MAX_MANIFEST_SIZE {
-            return Err(ManifestError::TooLarge(found).into());
-        }
-        let mut raw = Vec::new();
-        section.part(0, found).read_to_end(&mut raw).map_err(|error| self.unread(error))?;
-        Ok(Manifest::parse(descriptor.clone(), raw)?)
+        read_manifest(section, descriptor, self.place().as_ref())
     }
 
     /// The bytes of a blob, for whom proves them.
@@ -46,9 +41,18 @@ pub trait Store: Send + Sync {
         let section = self.open(&digest)?.ok_or(LayoutError::Missing(digest))?;
         Ok(Unproven::new(Box::new(section), digest, descriptor.size))
     }
+}
 
-    /// An error for a read from the place that failed.
-    fn unread(&self, error: io::Error) -> LayoutError {
-        crate::files::FileError::io("read", self.place().as_ref(), error).into()
+/// The document in `section`, which lies in `place`.
+pub(super) fn read_manifest(
+    mut section: Section,
+    descriptor: &Descriptor,
+    place: &Path,
+) -> Result<Manifest, LayoutError> {
+    if section.size() > MAX_MANIFEST_SIZE {
+        return Err(ManifestError::TooLarge(section.size()).into());
     }
+    let mut raw = Vec::new();
+    section.read_to_end(&mut raw).map_err(|error| FileError::io("read", place, error))?;
+    Ok(Manifest::parse(descriptor.clone(), raw)?)
 }

@@ -63,7 +63,7 @@ fn a_blob_is_not_seen_before_it_is_committed() {
     assert!(!writer.has_blob(&Descriptor { size: 2, ..x.clone() }).unwrap());
     let mut text = String::new();
     let layout = Layout::open(&root).unwrap();
-    layout.blob(&x).unwrap().read_to_string(&mut text).unwrap();
+    layout.blob(&x).unwrap().proving().read_to_string(&mut text).unwrap();
     assert_eq!(text, "x");
     assert!(
         matches!(layout.blob(&blob(b"y")), Err(LayoutError::Missing(d)) if d == blob(b"y").digest)

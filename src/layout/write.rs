@@ -21,7 +21,8 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::LayoutError;
 use super::index::{Index, IndexEntry, VERSION};
-use super::read::{blob_path, read_index, read_version};
+use super::read::{blob_path, open_blob, read_index, read_version};
+use super::store::read_manifest;
 use crate::files::{self, FileError};
 use crate::oci::{Descriptor, Digest, Manifest, VerifyingReader};
 
@@ -53,8 +54,10 @@ impl LayoutWriter {
     /// [`LayoutError::Index`] for a malformed layout (nothing is changed), [`LayoutError::File`].
     pub fn open_or_create(root: &Path) -> Result<LayoutWriter, LayoutError> {
         files::create_directories(root)?;
+        // In this order: another writer may be making the layout right now.
+        let empty = is_empty(root)?;
         let new = !read_version(root)?;
-        if new && !is_empty(root)? {
+        if new && !empty {
             let why = "it has no file `oci-layout`, and it is not empty";
             return Err(LayoutError::NotALayout { path: root.to_owned(), why });
         }
@@ -88,14 +91,20 @@ impl LayoutWriter {
     /// # Errors
     /// [`LayoutError::File`].
     pub fn has_blob(&self, blob: &Descriptor) -> Result<bool, LayoutError> {
-        let path = self.root.join(blob_path(&blob.digest));
-        match files::open_beneath(&self.root, &blob_path(&blob.digest)) {
-            Ok(file) => {
-                let found = file.metadata().map_err(|error| FileError::io("inspect", &path, error));
-                Ok(found?.len() == blob.size)
-            }
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error.into()),
+        let found = open_blob(&self.root, &blob.digest)?;
+        Ok(found.is_some_and(|found| found.size() == blob.size))
+    }
+
+    /// True when this document is there, and is what it should be.
+    ///
+    /// # Errors
+    /// [`LayoutError::File`].
+    pub fn has_manifest(&self, document: &Descriptor) -> Result<bool, LayoutError> {
+        let Some(found) = open_blob(&self.root, &document.digest)? else { return Ok(false) };
+        match read_manifest(found, document, &self.root) {
+            Ok(_) => Ok(true),
+            Err(LayoutError::Manifest(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

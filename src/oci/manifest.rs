@@ -340,3 +340,6 @@ fn descriptors(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

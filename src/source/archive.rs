@@ -18,7 +18,7 @@ use crate::layout::IndexError;
 use crate::oci::Digest;
 
 /// How many members an archive may have.
-const MAX_MEMBERS: usize = 200_000;
+const MAX_MEMBERS: usize = 100_000;
 /// The longest name of a member, in bytes.
 const MAX_NAME: usize = 1024;
 /// The longest extension record (GNU long name, PAX header), in bytes.
@@ -403,7 +403,7 @@ impl Indexer<'_> {
             return Err(refuse("it has no name"));
         }
         if self.members.len() == MAX_MEMBERS {
-            return Err(self.malformed(start, "it has more than 200,000 members"));
+            return Err(self.malformed(start, "it has more than 100,000 members"));
         }
         match self.members.insert(plain, member) {
             None => Ok(()),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::layout::{Layout, LayoutWriter, Store as _};
 use crate::oci::{Content, MediaType, OCI_INDEX, OCI_MANIFEST, Reference};
+use crate::registry::{Client, Config};
 
 const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/images");
 const ARCHIVES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/archives");
@@ -14,8 +15,12 @@ fn images(name: Option<&str>) -> Result<LayoutSource<Layout>, SourceError> {
     LayoutSource::new(Layout::open(Path::new(IMAGES)).unwrap(), name)
 }
 
-fn local(kind: &str, file: &str, name: &str) -> Local {
-    open_local(&format!("{kind}:{ARCHIVES}/{file}{name}").parse().unwrap()).unwrap().unwrap()
+fn open(location: &Location) -> Result<Opened, SourceError> {
+    Opener::new(Client::new(Config::default()).unwrap()).open(location)
+}
+
+fn local(kind: &str, file: &str, name: &str) -> Opened {
+    open(&format!("{kind}:{ARCHIVES}/{file}{name}").parse().unwrap()).unwrap()
 }
 
 /// Reads everything below the root; gives the digests of the blobs.
@@ -28,7 +33,7 @@ fn walk(source: &dyn Source) -> Vec<Digest> {
         }
         for blob in manifest.blobs() {
             let mut content = Vec::new();
-            source.blob(blob).unwrap().read_to_end(&mut content).unwrap();
+            source.blob(blob).unwrap().proving().read_to_end(&mut content).unwrap();
             assert_eq!(Digest::of(&content), blob.digest);
             blobs.push(blob.digest);
         }
@@ -195,10 +200,7 @@ fn oci_archives_of_three_tools_are_read() {
         assert_eq!(walk(&*local.source).len(), 2, "{file}");
     }
     let location = format!("oci-archive:{ARCHIVES}/docker-save.tar").parse().unwrap();
-    assert!(matches!(
-        open_local(&location),
-        Err(SourceError::Archive(ArchiveError::Member { .. }))
-    ));
+    assert!(matches!(open(&location), Err(SourceError::Archive(ArchiveError::Member { .. }))));
 }
 
 #[test]
@@ -261,10 +263,10 @@ fn docker_archive(change: impl Fn(&str, &mut Vec<u8>)) -> (tempfile::TempDir, Pa
 fn open_docker(
     name: Option<&str>,
     change: impl Fn(&str, &mut Vec<u8>),
-) -> Result<Local, SourceError> {
+) -> Result<Opened, SourceError> {
     let (_dir, path) = docker_archive(change);
     let name = name.map(str::to_owned);
-    Ok(open_local(&Location::DockerArchive { path, name })?.unwrap())
+    open(&Location::DockerArchive { path, name })
 }
 
 fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
@@ -315,6 +317,37 @@ fn a_docker_image_that_contradicts_itself_is_refused() {
         ArchiveError::Json { .. }
     ));
     assert!(matches!(with("manifest.json", "[{", "{"), ArchiveError::Json { .. }));
+}
+
+#[test]
+fn a_docker_archive_that_is_a_layout_gives_its_own_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("both.tar");
+    let own = local("oci-archive", "umoci.tar", "").source.root().unwrap();
+    let blobs: Vec<_> =
+        own.blobs().map(|blob| format!("blobs/sha256/{}", blob.digest.hex())).collect();
+    let list = serde_json::json!([
+        {"Config": blobs[0], "RepoTags": ["made/of-parts:1"], "Layers": [blobs[1]]},
+    ]);
+    let mut tar = tar::Builder::new(Vec::new());
+    let umoci = std::fs::File::open(format!("{ARCHIVES}/umoci.tar")).unwrap();
+    for entry in tar::Archive::new(umoci).entries().unwrap() {
+        let entry = entry.unwrap();
+        tar.append(&entry.header().clone(), entry).unwrap();
+    }
+    let mut header = tar::Header::new_ustar();
+    let list = list.to_string();
+    header.set_size(list.len() as u64);
+    tar.append_data(&mut header, "manifest.json", list.as_bytes()).unwrap();
+    std::fs::write(&path, tar.into_inner().unwrap()).unwrap();
+    let open = |name: Option<&str>| {
+        let name = name.map(str::to_owned);
+        open(&Location::DockerArchive { path: path.clone(), name }).unwrap()
+    };
+    assert_eq!(open(None).source.root().unwrap().raw(), own.raw());
+    let made = open(Some("made/of-parts:1")).source;
+    assert_ne!(made.root().unwrap().raw(), own.raw());
+    assert_eq!(walk(&*made), walk(&*open(None).source));
 }
 
 #[test]

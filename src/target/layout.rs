@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::{Open, Staged, Target, TargetError};
-use crate::layout::{Layout, LayoutError, LayoutWriter, StagedBlob, Store as _};
+use crate::layout::{LayoutError, LayoutWriter, StagedBlob};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 
 /// An OCI layout that takes images.
@@ -59,11 +59,7 @@ impl Target for LayoutTarget {
 
     /// A document that is there and damaged is not held: it will be stored anew.
     fn has_manifest(&self, _: &Repository, document: &Descriptor) -> Result<bool, TargetError> {
-        match Layout::open(self.writer.root())?.manifest(document) {
-            Ok(_) => Ok(true),
-            Err(LayoutError::Missing(_) | LayoutError::Manifest(_)) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.writer.has_manifest(document)?)
     }
 
     fn put_manifest(&self, _: &Repository, document: &Manifest) -> Result<(), TargetError> {
@@ -111,7 +107,9 @@ fn listed(document: &Manifest) -> Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{Layout, Store as _};
     use crate::oci::{ContentError, MediaType, OCI_INDEX};
+    use std::io::Read;
 
     fn index(subject: Option<&Descriptor>) -> Manifest {
         let mut json = serde_json::json!({"schemaVersion": 2, "manifests": []});

@@ -76,7 +76,7 @@ fn manifest(more: &str) -> String {
 
 fn read_blob(client: &Client, server: &Server, blob: &Descriptor) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    client.blob(&repository(server), blob).unwrap().unwrap().read_to_end(&mut bytes)?;
+    client.blob(&repository(server), blob).unwrap().unwrap().proving().read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

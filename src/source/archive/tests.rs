@@ -230,6 +230,16 @@ fn sizes_past_the_end_are_refused() {
 }
 
 #[test]
+fn more_members_than_the_cap_are_refused() {
+    let mut maker = Maker::new();
+    for number in 0..=MAX_MEMBERS {
+        maker = maker.file(&number.to_string(), b"");
+    }
+    let opened = maker.open();
+    assert_eq!(malformed(opened), (BLOCK * MAX_MEMBERS as u64, "it has more than 100,000 members"));
+}
+
+#[test]
 fn what_is_no_tar_is_refused() {
     assert_eq!(malformed(open(&[7; 2048])), (0, "this is not the header of a tar member"));
     assert_eq!(malformed(open(b"")), (0, "it ends without the end of a tar archive"));
