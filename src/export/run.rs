@@ -111,12 +111,12 @@ fn seal(order: &Order<'_>, lading: &Lading, sums: &Sums, sums_bytes: &[u8], byte
 
 /// One signature a key, each checked: a signer that errs must not end up on a medium.
 fn sign(seal: &[u8], signers: &[Box<dyn Signer>]) -> Result<Vec<(HeadFile, Vec<u8>)>, ExportError> {
-    let sign = |signer: &Box<dyn Signer>| {
+    let sign = |signer: &dyn Signer| {
         let signature = signer.sign(seal)?;
         signer.public().verify(seal, &signature)?;
         Ok((HeadFile::Signature(signer.public().key_id()), signature))
     };
-    let signatures = signers.iter().map(sign).collect::<Result<BTreeMap<_, _>, ExportError>>()?;
+    let signatures = signers.iter().map(|signer| sign(signer.as_ref())).collect::<Result<BTreeMap<_, _>, ExportError>>()?;
     Ok(signatures.into_iter().collect())
 }
 

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn goes_on_from_a_mark() {
-        let bytes: Vec<u8> = (0..2 * MARK_BLOCK + 9).map(|i| (i * 7 >> 2) as u8).collect();
+        let bytes: Vec<u8> = (0..2 * MARK_BLOCK + 9).map(|i| ((i * 7) >> 2) as u8).collect();
         let mark = BlockHasher::default().full(bytes[..MARK_BLOCK].try_into().unwrap());
         let mut second = BlockHasher::resume(&mark, 1);
         second.full(bytes[MARK_BLOCK..2 * MARK_BLOCK].try_into().unwrap());
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn gives_the_same_digest_as_sha_256() {
-        let bytes: Vec<u8> = (0..2 * MARK_BLOCK + 200).map(|i| (i * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..2 * MARK_BLOCK + 200).map(|i| ((i * 31) >> 3) as u8).collect();
         let ends = [
             0,
             1,

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_copy_is_proven_or_fails() {
         for size in [0, 5, MARK_BLOCK, MARK_BLOCK + 1, 2 * MARK_BLOCK + 77] {
-            let content: Vec<u8> = (0..size).map(|i| (i * 3 >> 1) as u8).collect();
+            let content: Vec<u8> = (0..size).map(|i| ((i * 3) >> 1) as u8).collect();
             let digest = Digest::of(&content);
             let (bytes, marks) = copy(content.clone(), digest, size as u64);
             assert_eq!((bytes, marks.unwrap()), (content.clone(), size / MARK_BLOCK));
