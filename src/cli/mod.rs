@@ -11,6 +11,7 @@ mod bundles;
 mod classify;
 mod completions;
 mod context;
+mod demo;
 mod diff;
 mod export;
 mod failure;
@@ -71,6 +72,7 @@ enum Command {
     Import(import::Args),
     Repack(repack::Args),
     Diff(diff::Args),
+    Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -86,6 +88,7 @@ impl Command {
             Command::Import(args) => import::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Diff(args) => diff::run(args, context),
+            Command::Demo(args) => demo::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
         }
