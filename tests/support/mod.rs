@@ -1,5 +1,8 @@
 //! Help for the tests: real registries.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +11,8 @@ use std::time::{Duration, Instant};
 /// Debian's `docker-registry`, with its storage in a temporary directory. Ends when dropped.
 pub(crate) struct DockerRegistry {
     process: Child,
-    directory: tempfile::TempDir,
+    /// Goes with the registry.
+    _directory: tempfile::TempDir,
     port: u16,
 }
 
@@ -18,25 +22,31 @@ impl DockerRegistry {
         DockerRegistry::with("", |_| ())
     }
 
-    /// A registry that speaks TLS for 127.0.0.1, with the authority's certificate in PEM.
+    /// A registry that speaks TLS for 127.0.0.1, and the certificate of its authority in PEM.
     pub(crate) fn start_tls() -> (DockerRegistry, Vec<u8>) {
-        let registry = DockerRegistry::with(
-            "  tls: {certificate: cert.pem, key: key.pem}\n",
-            |at| {
-                let made = Command::new("openssl")
-                    .current_dir(at)
-                    .args(
-                        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-                            .split(' '),
-                    )
-                    .args("-subj /CN=test -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE".split(' '))
-                    .args("-keyout key.pem -out cert.pem".split(' '))
-                    .stderr(Stdio::null())
-                    .status();
-                assert!(made.unwrap().success(), "openssl");
-            },
-        );
-        let authority = std::fs::read(registry.directory.path().join("cert.pem")).unwrap();
+        DockerRegistry::with_certificate(|at| {
+            openssl(at, "-subj /CN=authority -keyout authority.key -out authority.pem");
+            let signed = "-CA authority.pem -CAkey authority.key";
+            let leaf = "-addext basicConstraints=critical,CA:FALSE";
+            openssl(at, &format!("{SERVER} {signed} {leaf}"));
+            std::fs::read(at.join("authority.pem")).unwrap()
+        })
+    }
+
+    /// The same with a certificate that signed itself, as `openssl req -x509` makes it.
+    pub(crate) fn start_self_signed() -> (DockerRegistry, Vec<u8>) {
+        DockerRegistry::with_certificate(|at| {
+            openssl(at, SERVER);
+            std::fs::read(at.join("cert.pem")).unwrap()
+        })
+    }
+
+    fn with_certificate(make: impl FnOnce(&Path) -> Vec<u8>) -> (DockerRegistry, Vec<u8>) {
+        let mut authority = Vec::new();
+        let registry =
+            DockerRegistry::with("  tls: {certificate: cert.pem, key: key.pem}\n", |at| {
+                authority = make(at)
+            });
         (registry, authority)
     }
 
@@ -60,7 +70,7 @@ impl DockerRegistry {
             .stderr(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let registry = DockerRegistry { process, directory, port };
+        let registry = DockerRegistry { process, _directory: directory, port };
         registry.wait();
         registry
     }
@@ -73,10 +83,28 @@ impl DockerRegistry {
         }
     }
 
+    /// Where it listens, at 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `127.0.0.1:<port>`
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
+}
+
+const SERVER: &str =
+    "-subj /CN=server -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
+
+fn openssl(directory: &Path, arguments: &str) {
+    let made = Command::new("openssl")
+        .current_dir(directory)
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
+        .args(arguments.split(' '))
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("openssl is installed").success(), "openssl {arguments}");
 }
 
 impl Drop for DockerRegistry {
