@@ -183,7 +183,8 @@ fn export(
 fn verify(places: &Places, context: &Context) -> Result<VerifiedBundle, Failure> {
     let key = crate::trust::PublicKey::from_pem(&super::input::key(&places.public_key)?)?;
     let site = Site { now: timestamp(context.now())?, name: None };
-    let bundle = verify::verify(&[places.bundle.clone()], &Keyring::new(vec![key], 1)?, &site)?;
+    let bundle =
+        verify::verify(std::slice::from_ref(&places.bundle), &Keyring::new(vec![key], 1)?, &site)?;
     super::verify::prove(bundle.get(), context)?;
     Ok(bundle)
 }

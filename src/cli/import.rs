@@ -9,7 +9,7 @@ use super::args::RegistryArgs;
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::bytes;
+use super::output::{bytes, count};
 use super::registries;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::oci::{PinnedImage, Reference, Repository};
@@ -183,15 +183,16 @@ fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Re
         context.print(&match (loaded, failed) {
             (0, 0) => "already imported: all images are there\n".to_owned(),
             _ => format!(
-                "{loaded} images loaded, {present} were there; {} blobs sent, {}\n",
-                summary.blobs,
+                "{} loaded, {present} were there; {} sent, {}\n",
+                count(loaded, "image"),
+                count(summary.blobs, "blob"),
                 bytes(summary.bytes)
             ),
         })?;
     }
     let failures = summary.images.into_iter().filter_map(|(_, _, outcome)| match outcome {
-        Outcome::Failed(error) => Some(Failure::from(error)),
+        Outcome::Failed(error) => Some(Failure::from(*error)),
         _ => None,
     });
-    super::images::partial(&failures.collect::<Vec<_>>())
+    super::images::partial(&failures.collect::<Vec<_>>(), context)
 }

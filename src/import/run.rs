@@ -20,7 +20,7 @@ pub enum Outcome {
     /// It was loaded.
     Loaded,
     /// The target did not take it; others may have been loaded.
-    Failed(ImportError),
+    Failed(Box<ImportError>),
 }
 
 /// What an import did.
@@ -228,7 +228,7 @@ impl Import<'_> {
             pool::run(self.jobs, &items, |(work, so_far)| match so_far {
                 Outcome::Failed(_) => Ok(None),
                 _ => match step(work) {
-                    Err(error) if keep_going => Ok(Some(Outcome::Failed(error))),
+                    Err(error) if keep_going => Ok(Some(Outcome::Failed(Box::new(error)))),
                     other => other.map(|()| None),
                 },
             })
@@ -281,6 +281,10 @@ impl Import<'_> {
     fn put_tags(&self, work: &Work<'_>) -> Result<(), ImportError> {
         let name = &work.planned.target;
         let failed = |error| ImportError::target(name, error);
+        if name.tag.is_none() {
+            let root = self.document(&work.planned.image.digest)?;
+            self.target.keep(&name.repository, root).map_err(failed)?;
+        }
         for (tag, digest) in &work.missing.tags {
             let document = self.document(digest)?;
             self.target.put_tag(&name.repository, tag, document).map_err(failed)?;

@@ -61,6 +61,11 @@ impl Target for RegistryTarget {
         Ok(self.client.put_manifest(repository, name, document)?)
     }
 
+    /// A registry finds everything by its digest.
+    fn keep(&self, _: &Repository, _: &Manifest) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     fn put_tag(
         &self,
         repository: &Repository,
