@@ -162,7 +162,7 @@ fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Re
     };
     let count =
         |wanted: &str| summary.images.iter().filter(|(_, _, it)| word(it) == wanted).count();
-    let (loaded, present, failed) = (count("loaded"), count("present"), count("failed"));
+    let (loaded, present, failed) = (number("loaded"), number("present"), number("failed"));
     if context.json() {
         let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| {
             json!({
