@@ -66,7 +66,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn line(image: &PinnedImage) -> String {
-    let size: u64 = image.documents.iter().map(|document| document.size).sum();
     let documents = count(image.documents.len(), "document");
-    format!("{}  {}  {documents}, {}\n", image.digest, image.name, bytes(size))
+    format!("{}  {}  {documents}, {}\n", image.digest, image.name, bytes(image.bytes))
 }
