@@ -31,7 +31,7 @@ pub enum IndexError {
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Entry {
     media_type: MediaType,
     digest: Digest,
@@ -43,7 +43,7 @@ struct Entry {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Index {
     schema_version: u32,
     media_type: String,

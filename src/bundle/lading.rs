@@ -1,6 +1,6 @@
 //! `lading.json`: the bill of lading. What is aboard, from where and why, for people and tools.
 //!
-//! Withstands: duplicate keys and names, unbounded counts, images without a root. It is parsed
+//! Withstands: duplicate keys and names, unknown fields, unbounded counts, images without a root. It is parsed
 //! only after its digest is proven; the caps are for makers that err. Normative text:
 //! `formats/lading.md`.
 
@@ -16,6 +16,7 @@ const FORMAT: &str = "lading v1";
 
 /// What is aboard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lading {
     gapferry: String,
     /// What made the bundle: `gapferry <version>`.
