@@ -107,3 +107,18 @@ fn explained() -> BTreeSet<(u8, String)> {
     }
     found
 }
+
+#[test]
+fn every_dependency_is_explained() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, rest) = manifest.split_once("[dependencies]\n").unwrap();
+    let (listed, _) = rest.split_once("\n[").unwrap();
+    let used: BTreeSet<&str> =
+        listed.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    let text = std::fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let first = rows.filter_map(|row| row.split('|').nth(1));
+    let explained: BTreeSet<&str> =
+        first.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert_eq!(used, explained);
+}
