@@ -97,7 +97,8 @@ pub(crate) fn assemble(documents: &[Document<'_>], blobs: &[&[u8]]) -> Files {
     let pinned: Vec<Value> = documents.iter().map(pinned).collect();
     let image = json!({
         "name": NAME, "source": NAME, "why": ["vector"],
-        "digest": pinned[0]["digest"], "documents": pinned,
+        "digest": pinned[0]["digest"], "bytes": blobs.iter().map(|it| it.len()).sum::<usize>(),
+        "documents": pinned,
     });
     let listed = documents.iter().filter(|document| document.role != "child").map(listed);
     let index = json!({

@@ -190,6 +190,9 @@ fn images() -> Vec<Vector> {
             "A platform is neither aboard nor stated to stay behind.",
             build::content_with_index(&index_text(), Value::Null),
         ),
+        made("image-other-bytes", "contradiction", "An image has another size.", |content| {
+            edit_images(content, |images| images[0]["bytes"] = 1.into());
+        }),
         contradiction(
             "role-child",
             "A document that no index holds is called a child.",
@@ -276,6 +279,16 @@ fn catalogs() -> Vec<Vector> {
                 "It needs a feature that version 1 does not have.",
                 "[]}",
                 "[\"packs\"]}",
+            )
+        },
+        Vector {
+            verdict: Verdict::Refused { exit: 1, code: "needs-newer" },
+            ..edit(
+                "catalog-need-and-field",
+                "",
+                "It needs a feature that version 1 does not have, and has a field for it.",
+                "[]}",
+                "[\"packs\"],\"packs\":[]}",
             )
         },
         made("catalog-unsorted", "bad-catalog", "The blobs are not sorted.", |content| {
