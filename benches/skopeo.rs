@@ -52,6 +52,9 @@ impl Options {
     }
 }
 
+/// A phase by its name, and what it cost in a round.
+type Phase = (&'static str, fn(&Round) -> Cost);
+
 /// What the phases of one round cost.
 #[derive(Clone, Copy, Default)]
 struct Round {
@@ -195,7 +198,7 @@ fn machine() -> String {
 }
 
 fn table(ours: &[Round], theirs: &[Round]) {
-    let phases: [(&str, fn(&Round) -> Cost); 3] = [
+    let phases: [Phase; 3] = [
         ("export", |round| round.export),
         ("import", |round| round.import),
         ("both", |round| round.export.and(round.import)),
