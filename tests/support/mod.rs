@@ -1,7 +1,15 @@
 //! Help for the tests: real registries.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
+pub(crate) mod command;
+pub(crate) mod images;
+pub(crate) mod proxy;
+
+use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,30 +26,44 @@ impl DockerRegistry {
         DockerRegistry::with("", |_| ())
     }
 
-    /// A registry that speaks TLS for 127.0.0.1, with the authority's certificate in PEM.
+    /// A registry that speaks TLS for 127.0.0.1, and the certificate of its authority in PEM.
     pub(crate) fn start_tls() -> (DockerRegistry, Vec<u8>) {
-        let registry = DockerRegistry::with(
-            "  tls: {certificate: cert.pem, key: key.pem}\n",
-            |at| {
-                let made = Command::new("openssl")
-                    .current_dir(at)
-                    .args(
-                        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-                            .split(' '),
-                    )
-                    .args("-subj /CN=test -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE".split(' '))
-                    .args("-keyout key.pem -out cert.pem".split(' '))
-                    .stderr(Stdio::null())
-                    .status();
-                assert!(made.unwrap().success(), "openssl");
-            },
-        );
-        let authority = std::fs::read(registry.directory.path().join("cert.pem")).unwrap();
+        DockerRegistry::with_certificate(|at| {
+            openssl(at, "-subj /CN=authority -keyout authority.key -out authority.pem");
+            let signed = "-CA authority.pem -CAkey authority.key";
+            let leaf = "-addext basicConstraints=critical,CA:FALSE";
+            openssl(at, &format!("{SERVER} {signed} {leaf}"));
+            std::fs::read(at.join("authority.pem")).unwrap()
+        })
+    }
+
+    /// The same with a certificate that signed itself, as `openssl req -x509` makes it.
+    pub(crate) fn start_self_signed() -> (DockerRegistry, Vec<u8>) {
+        DockerRegistry::with_certificate(|at| {
+            openssl(at, SERVER);
+            std::fs::read(at.join("cert.pem")).unwrap()
+        })
+    }
+
+    /// A registry that only [`USER`] with [`PASSWORD`] may read and write.
+    pub(crate) fn start_with_password() -> DockerRegistry {
+        let http = "auth: {htpasswd: {realm: test, path: htpasswd}}\n";
+        DockerRegistry::with(http, |at| {
+            std::fs::write(at.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
+        })
+    }
+
+    fn with_certificate(make: impl FnOnce(&Path) -> Vec<u8>) -> (DockerRegistry, Vec<u8>) {
+        let mut authority = Vec::new();
+        let registry =
+            DockerRegistry::with("  tls: {certificate: cert.pem, key: key.pem}\n", |at| {
+                authority = make(at)
+            });
         (registry, authority)
     }
 
-    /// `http` goes below `http:` in the configuration; `prepare` fills the working directory.
-    fn with(http: &str, prepare: impl FnOnce(&Path)) -> DockerRegistry {
+    /// `more` ends the configuration, which ends with `http:`; `prepare` fills the working directory.
+    fn with(more: &str, prepare: impl FnOnce(&Path)) -> DockerRegistry {
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
         prepare(at);
@@ -49,7 +71,7 @@ impl DockerRegistry {
         let config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http:\n  addr: 127.0.0.1:{port}\n{http}",
+             http:\n  addr: 127.0.0.1:{port}\n{more}",
             at.join("storage").display()
         );
         std::fs::write(at.join("config.yml"), config).unwrap();
@@ -73,10 +95,42 @@ impl DockerRegistry {
         }
     }
 
+    /// Where it listens, at 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Every file that makes a manifest or a tag visible, as it lies in the registry's storage.
+    pub(crate) fn manifests(&self) -> BTreeSet<PathBuf> {
+        let storage = walkdir::WalkDir::new(self.directory.path().join("storage")).into_iter();
+        let files = storage.filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+        files.filter(|path| path.iter().any(|part| part == "_manifests")).collect()
+    }
+
     /// `127.0.0.1:<port>`
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
+}
+
+/// Who may use a registry with a password.
+pub(crate) const USER: &str = "robot";
+/// The password of [`USER`].
+pub(crate) const PASSWORD: &str = "correct-horse";
+/// bcrypt, made with `perl -e 'print crypt(...)'`.
+const PASSWORD_HASH: &str = "$2y$04$abcdefghijklmnopqrstuuPoaPXzWjiVz4HaNq2LJXksWbO79E.S6";
+
+const SERVER: &str =
+    "-subj /CN=server -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
+
+fn openssl(directory: &Path, arguments: &str) {
+    let made = Command::new("openssl")
+        .current_dir(directory)
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
+        .args(arguments.split(' '))
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("openssl is installed").success(), "openssl {arguments}");
 }
 
 impl Drop for DockerRegistry {
