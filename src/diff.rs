@@ -88,6 +88,7 @@ mod tests {
             source: name.to_owned(),
             why,
             digest,
+            bytes: 0,
             index: None,
             documents,
             omitted,

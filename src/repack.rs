@@ -40,12 +40,7 @@ pub fn repack(
     jobs: usize,
     progress: &dyn Progress,
 ) -> Result<(), RepackError> {
-    let documents = bundle.documents().map(|document| document.descriptor());
-    let documents = documents.map(|descriptor| (descriptor.digest, descriptor.size));
-    let blobs = bundle.catalog().blobs.iter().map(|blob| (blob.digest, blob.size));
-    let places =
-        documents.chain(blobs).filter_map(|(digest, size)| Some((BlobPath::of(&digest)?, size)));
-    let places: Vec<(BlobPath, u64)> = places.collect();
+    let places = bundle.places();
     let writer = Writer::create(out, packaging, &places)?;
     progress.begin("repacking", bundle.seal().bytes);
     pool::run(jobs, &places, |(blob, _)| copy(bundle, &writer, *blob, progress))?;

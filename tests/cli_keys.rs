@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 12] = [
+const SUBCOMMANDS: [&str; 13] = [
     "key",
     "key new",
     "key show",
@@ -18,6 +18,7 @@ const SUBCOMMANDS: [&str; 12] = [
     "import",
     "repack",
     "diff",
+    "demo",
     "completions",
     "man",
 ];

@@ -172,12 +172,24 @@ fn content_that_fails_leaves_nothing_behind() {
 
 #[test]
 fn tls_is_spoken_where_the_authority_is_known() {
-    let (registry, authority) = DockerRegistry::start_tls();
-    let at = Repository::new(&registry.host(), "a").unwrap();
     let tag: Tag = "x".parse().unwrap();
-    let config = Config { ca_pem: vec![authority], ..Config::default() };
-    let trusting = Client::new(config).unwrap();
-    assert!(trusting.manifest(&at, Name::Tag(&tag)).unwrap().is_none());
-    let error = client().manifest(&at, Name::Tag(&tag)).unwrap_err();
-    assert!(matches!(&error, RegistryError::Tls { .. }), "{error}");
+    let ask = |host: &str, ca_pem: Vec<Vec<u8>>| {
+        let client = Client::new(Config { ca_pem, ..Config::default() }).unwrap();
+        client.manifest(&Repository::new(host, "a").unwrap(), Name::Tag(&tag))
+    };
+    let (signed, authority) = DockerRegistry::start_tls();
+    let (alone, itself) = DockerRegistry::start_self_signed();
+    for (registry, authority, other) in
+        [(&signed, &authority, &itself), (&alone, &itself, &authority)]
+    {
+        let known = vec![other.clone(), authority.clone()];
+        assert!(ask(&registry.host(), known.clone()).unwrap().is_none());
+        let other_name = format!("localhost:{}", registry.port());
+        for (host, known) in
+            [(registry.host(), vec![other.clone()]), (registry.host(), vec![]), (other_name, known)]
+        {
+            let error = ask(&host, known).unwrap_err();
+            assert!(matches!(&error, RegistryError::Tls { .. }), "{host}: {error}");
+        }
+    }
 }

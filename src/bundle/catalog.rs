@@ -33,6 +33,13 @@ pub struct Catalog {
     needs: Vec<String>,
 }
 
+/// What tells whether this version can read the rest.
+#[derive(Deserialize)]
+struct Head {
+    gapferry: String,
+    needs: Vec<String>,
+}
+
 /// One blob: a config, a layer, or whatever else a manifest refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogBlob {
@@ -109,13 +116,16 @@ impl Catalog {
     /// # Errors
     /// Every [`CatalogError`].
     pub fn parse(bytes: &[u8]) -> Result<Catalog, CatalogError> {
-        let catalog: Catalog = json::parse(&inflate(bytes).map_err(CatalogError::Zstd)?)?;
-        if catalog.gapferry != FORMAT {
-            return Err(CatalogError::Format(catalog.gapferry.chars().take(100).collect()));
+        let json = inflate(bytes).map_err(CatalogError::Zstd)?;
+        // First of all, for what a newer version writes may have another form.
+        let Head { gapferry, needs } = json::parse(&json)?;
+        if gapferry != FORMAT {
+            return Err(CatalogError::Format(gapferry.chars().take(100).collect()));
         }
-        if let Some(need) = catalog.needs.first() {
+        if let Some(need) = needs.first() {
             return Err(CatalogError::Needs(need.chars().take(100).collect()));
         }
+        let catalog: Catalog = serde_json::from_slice(&json)?;
         let mut last = None;
         for blob in &catalog.blobs {
             let marks = blob.size / MARK_BLOCK as u64;
@@ -176,7 +186,8 @@ mod tests {
         let mut catalog = Catalog::new(vec![blob("a", 5), blob("b", MARK_BLOCK as u64)]);
         let format = Catalog::parse(&repacked(&catalog, "catalog v1", "catalog v2"));
         assert!(matches!(format, Err(CatalogError::Format(_))));
-        let needs = Catalog::parse(&repacked(&catalog, "\"needs\":[]", "\"needs\":[\"packs\"]"));
+        let packs = "\"packs\":[],\"needs\":[\"packs\"]";
+        let needs = Catalog::parse(&repacked(&catalog, "\"needs\":[]", packs));
         assert!(matches!(needs, Err(CatalogError::Needs(need)) if need == "packs"));
         let unknown = Catalog::parse(&repacked(&catalog, "\"needs\"", "\"x\":1,\"needs\""));
         assert!(matches!(unknown, Err(CatalogError::Json(_))));

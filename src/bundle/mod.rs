@@ -10,6 +10,7 @@ mod catalog;
 mod index;
 mod lading;
 mod medium;
+mod order;
 mod path;
 mod seal;
 mod sums;
@@ -24,6 +25,7 @@ pub use index::{
 };
 pub use lading::{Lading, LadingError, MAX_LADING_SIZE};
 pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader, volume_name};
+pub use order::{mentioned_blobs, places};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use seal::{InvalidName, MAX_SEAL_SIZE, Name, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};

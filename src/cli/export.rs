@@ -10,7 +10,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::input;
-use super::output::{bytes, escaped};
+use super::output::{bytes, count, escaped};
 use super::registries;
 use crate::bundle::Name;
 use crate::export::{self, Order, Plan, Summary};
@@ -111,13 +111,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let plan = export::plan(images, documents)?;
     if args.dry_run {
         print_plan(&plan, context)?;
-        return partial(&pinned.failures);
+        return partial(&pinned.failures, context);
     }
     let order = order(&args, &signers, context)?;
     let summary = export::write(&plan, &opener, &args.packaging.out, &order, context.progress())?;
     check(&args, &signers, &order, context)?;
     print_summary(&args, &plan, &summary, context)?;
-    partial(&pinned.failures)
+    partial(&pinned.failures, context)
 }
 
 fn signers(args: &Args) -> Result<Vec<Box<dyn Signer>>, Failure> {
@@ -202,7 +202,10 @@ fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
         text += &format!("{}  {}\n", image.digest, image.name);
     }
     text += &format!(
-        "would write {images} images: {documents} documents, {blobs} blobs of {}\n",
+        "would write {}: {}, {} of {}\n",
+        count(images, "image"),
+        count(documents, "document"),
+        count(blobs, "blob"),
         bytes(size)
     );
     context.print(&text)
@@ -229,10 +232,10 @@ fn print_summary(
     }
     let what = if args.read_back { "written, read back and verified" } else { "written" };
     context.print(&format!(
-        "{what}: {}\n{} images, {} files, {}\nstream {}, sequence {}\nseal {}\n",
+        "{what}: {}\n{}, {}, {}\nstream {}, sequence {}\nseal {}\n",
         escaped(&out),
-        plan.images.len(),
-        seal.files,
+        count(plan.images.len(), "image"),
+        count(seal.files, "file"),
         bytes(seal.bytes),
         seal.stream.as_str(),
         seal.sequence,

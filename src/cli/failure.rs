@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::Format;
+use super::context::Context;
 use super::output::escaped;
 
 /// What the exit code means.
@@ -65,9 +66,13 @@ impl Failure {
         let _ = writeln!(std::io::stderr(), "{}", self.text(format));
     }
 
-    /// Says it on standard error as something that did not end the work.
-    pub fn warn(&self) {
-        let _ = writeln!(std::io::stderr(), "missing: {}", escaped(&self.message));
+    /// Says it on standard error, after `word`, as one of several that went wrong.
+    pub fn warn(&self, word: &str, context: &Context) {
+        let text = match context.json() {
+            true => self.text(Format::Json),
+            false => format!("{word}: {}", escaped(&self.message)),
+        };
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
 
     fn text(&self, format: Format) -> String {

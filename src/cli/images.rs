@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
+use super::output::count;
 use crate::oci::{PinnedImage, Platform, Reference};
 use crate::pool;
 use crate::select::{Lock, MAX_LIST_SIZE, MAX_LOCK_SIZE, Options, Request, parse_list, pin};
@@ -136,13 +137,13 @@ pub fn read_lock(path: &std::path::Path) -> Result<Lock, Failure> {
 ///
 /// # Errors
 /// When there is any.
-pub fn partial(failures: &[Failure]) -> Result<(), Failure> {
+pub fn partial(failures: &[Failure], context: &Context) -> Result<(), Failure> {
     if failures.is_empty() {
         return Ok(());
     }
     for failure in failures {
-        failure.warn();
+        failure.warn("missing", context);
     }
-    let message = format!("{} of the images asked for are missing", failures.len());
+    let message = format!("not done: {} of those asked for", count(failures.len(), "image"));
     Err(Failure::new(Exit::Partial, "partial", message))
 }

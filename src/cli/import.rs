@@ -9,7 +9,7 @@ use super::args::RegistryArgs;
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::bytes;
+use super::output::{bytes, count};
 use super::registries;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::oci::{PinnedImage, Reference, Repository};
@@ -154,44 +154,48 @@ fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
     context.print("the bundle is verified; nothing was loaded\n")
 }
 
-fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Result<(), Failure> {
-    let word = |outcome: &Outcome| match outcome {
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
         Outcome::Present => "present",
         Outcome::Loaded => "loaded",
         Outcome::Failed(_) => "failed",
-    };
-    let count =
-        |wanted: &str| summary.images.iter().filter(|(_, _, it)| word(it) == wanted).count();
-    let (loaded, present, failed) = (count("loaded"), count("present"), count("failed"));
-    if context.json() {
-        let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| {
-            json!({
-                "target": name, "digest": digest, "outcome": word(outcome),
-            })
-        };
-        context.print_json(&json!({
+    }
+}
+
+fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Result<(), Failure> {
+    match context.json() {
+        true => context.print_json(&json!({
             "seal": contents.seal_digest(),
-            "images": summary.images.iter().map(line).collect::<Vec<_>>(),
+            "images": summary.images.iter().map(|(name, digest, outcome)| json!({
+                "target": name, "digest": digest, "outcome": word(outcome),
+            })).collect::<Vec<_>>(),
             "blobs": summary.blobs,
             "bytes": summary.bytes,
-        }))?;
-    } else {
-        let line = |(name, digest, outcome): &(Reference, crate::oci::Digest, Outcome)| {
-            format!("{:<8} {name}  {digest}\n", word(outcome))
-        };
-        context.print(&summary.images.iter().map(line).collect::<String>())?;
-        context.print(&match (loaded, failed) {
-            (0, 0) => "already imported: all images are there\n".to_owned(),
-            _ => format!(
-                "{loaded} images loaded, {present} were there; {} blobs sent, {}\n",
-                summary.blobs,
-                bytes(summary.bytes)
-            ),
-        })?;
+        }))?,
+        false => context.print(&table(&summary))?,
     }
     let failures = summary.images.into_iter().filter_map(|(_, _, outcome)| match outcome {
-        Outcome::Failed(error) => Some(Failure::from(error)),
+        Outcome::Failed(error) => Some(Failure::from(*error)),
         _ => None,
     });
-    super::images::partial(&failures.collect::<Vec<_>>())
+    super::images::partial(&failures.collect::<Vec<_>>(), context)
+}
+
+fn table(summary: &Summary) -> String {
+    let lines = summary.images.iter().map(|(name, digest, outcome)| match name.digest {
+        Some(_) => format!("{:<8} {name}\n", word(outcome)),
+        None => format!("{:<8} {name}  {digest}\n", word(outcome)),
+    });
+    let number = |wanted: &str| summary.images.iter().filter(|it| word(&it.2) == wanted).count();
+    let last = match (number("loaded"), number("failed")) {
+        (0, 0) => "already imported: all images are there\n".to_owned(),
+        (loaded, _) => format!(
+            "{} loaded, {} were there; {} sent, {}\n",
+            count(loaded, "image"),
+            number("present"),
+            count(summary.blobs, "blob"),
+            bytes(summary.bytes)
+        ),
+    };
+    lines.collect::<String>() + &last
 }

@@ -81,27 +81,17 @@ fn table(contents: &Contents) -> String {
         bytes(seal.bytes),
     );
     for image in contents.images() {
-        text += &describe(image, contents);
+        text += &describe(image);
     }
     text
 }
 
-fn describe(image: &PinnedImage, contents: &Contents) -> String {
-    let size: u64 = image
-        .documents
-        .iter()
-        .filter_map(|document| contents.document(&document.digest))
-        .flat_map(|document| document.blobs())
-        .filter(|blob| !image.omits(&blob.digest))
-        .map(|blob| (blob.digest, blob.size))
-        .collect::<std::collections::BTreeMap<_, _>>()
-        .values()
-        .sum();
+fn describe(image: &PinnedImage) -> String {
     let mut text = format!(
         "{}\n  {}, {}\n  from {}, because of {}\n",
         image.name,
         image.digest,
-        bytes(size),
+        bytes(image.bytes),
         escaped(&image.source),
         escaped(&image.why.join(", "))
     );

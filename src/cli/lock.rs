@@ -8,7 +8,7 @@ use super::args::RegistryArgs;
 use super::context::Context;
 use super::failure::Failure;
 use super::images::{ImageArgs, partial};
-use super::output::{bytes, escaped};
+use super::output::{bytes, count, escaped};
 use super::registries;
 use crate::files;
 use crate::oci::PinnedImage;
@@ -56,17 +56,16 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         false => {
             context.print(&images.iter().map(line).collect::<String>())?;
             context.print(&format!(
-                "{} images are locked in {}\n",
-                images.len(),
+                "{} locked in {}\n",
+                count(images.len(), "image"),
                 escaped(&args.out.to_string_lossy())
             ))?;
         }
     }
-    partial(&pinned.failures)
+    partial(&pinned.failures, context)
 }
 
 fn line(image: &PinnedImage) -> String {
-    let size: u64 = image.documents.iter().map(|document| document.size).sum();
-    let documents = image.documents.len();
-    format!("{}  {}  {documents} documents, {}\n", image.digest, image.name, bytes(size))
+    let documents = count(image.documents.len(), "document");
+    format!("{}  {}  {documents}, {}\n", image.digest, image.name, bytes(image.bytes))
 }

@@ -11,6 +11,7 @@ mod bundles;
 mod classify;
 mod completions;
 mod context;
+mod demo;
 mod diff;
 mod export;
 mod failure;
@@ -37,10 +38,13 @@ use failure::{Exit, Failure};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
-  Make a key pair, and keep release.key on the connected side:
+  Once: make a key pair; release.key stays on the connected side:
     gapferry key new -o release.key
-  See what a command can do:
-    gapferry key new --help
+  On the connected side: pin, review, write the bundle:
+    gapferry lock busybox:1.35 -o images.lock
+    gapferry export --lock images.lock -o /media/stick/bundle --key release.key
+  On the other side: prove it and load it:
+    gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site:5000
 
 EXIT CODES:
   0  done, everything asked for
@@ -71,6 +75,7 @@ enum Command {
     Import(import::Args),
     Repack(repack::Args),
     Diff(diff::Args),
+    Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -86,6 +91,7 @@ impl Command {
             Command::Import(args) => import::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Diff(args) => diff::run(args, context),
+            Command::Demo(args) => demo::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
         }

@@ -26,6 +26,15 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
+/// A number of things for people: `1 image`, `2 images`.
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    match number.try_into() {
+        Ok(1) => format!("1 {thing}"),
+        Ok(number) => format!("{number} {thing}s"),
+        Err(_) => format!("many {thing}s"),
+    }
+}
+
 /// A number of bytes for people: `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()
@@ -47,6 +56,14 @@ mod tests {
         assert_eq!(quoted("a/release.key.pub"), "a/release.key.pub");
         assert_eq!(quoted("it's $x"), r"'it'\''s $x'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!(
+            [0, 1, 2].map(|it: u64| count(it, "image")),
+            ["0 images", "1 image", "2 images"]
+        );
     }
 
     #[test]

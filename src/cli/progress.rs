@@ -3,11 +3,16 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{OutputArgs, ProgressMode};
 use super::output::{bytes, escaped};
 use crate::report::{Event, Progress, Silent};
+
+/// How often a bar is drawn anew though nothing moves.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Whoever shows progress in the way that was asked for; `terminal` says whether standard error
 /// is one.
@@ -46,11 +51,15 @@ struct Bars {
 
 impl Progress for Bars {
     fn begin(&self, phase: &str, total: u64) {
-        const TEMPLATE: &str =
+        const BAR: &str =
             "{msg:12} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
+        // Nobody knows how much it will be.
+        const SPINNER: &str = "{msg:12} {spinner} {elapsed}";
+        let template = if total == 0 { SPINNER } else { BAR };
         let style =
-            ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(total).with_style(style).with_message(escaped(phase));
+        bar.enable_steady_tick(TICK);
         *lock(&self.bar) = Some(bar);
     }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
-use super::output::bytes;
+use super::output::{bytes, count};
 use crate::verify::Contents;
 
 const EXAMPLES: &str = "\
@@ -53,9 +53,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
     context.print(&format!(
-        "verified: {} images, {} files, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}",
-        seal.images,
-        seal.files,
+        "verified: {}, {}, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}",
+        count(seal.images, "image"),
+        count(seal.files, "file"),
         bytes(seal.bytes),
         seal.stream.as_str(),
         seal.sequence,
@@ -72,6 +72,6 @@ pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
     let Err(damage) = contents.prove_blobs(context.progress()) else { return Ok(()) };
     let mut failures = damage.into_iter().map(Failure::from);
     let first = failures.next();
-    failures.take(20).for_each(|failure| failure.warn());
+    failures.take(20).for_each(|failure| failure.warn("damaged", context));
     first.map_or(Ok(()), Err)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ExportError;
-use crate::bundle::BlobPath;
+use crate::bundle::{BlobPath, mentioned_blobs};
 use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
 
 /// Everything that a bundle will hold.
@@ -33,13 +33,6 @@ impl Plan {
     pub fn blob_bytes(&self) -> u64 {
         self.blobs.iter().map(|blob| blob.descriptor.size).sum()
     }
-
-    /// Every blob and document with its size, in the order in which they are written.
-    pub fn places(&self) -> Vec<(BlobPath, u64)> {
-        let documents = self.documents.values().map(Manifest::descriptor);
-        let documents = documents.filter_map(|it| Some((BlobPath::of(&it.digest)?, it.size)));
-        documents.chain(self.blobs.iter().map(|blob| (blob.path, blob.descriptor.size))).collect()
-    }
 }
 
 /// Plans a bundle of `images`, whose documents are all in `documents`.
@@ -55,50 +48,43 @@ pub fn plan(
         return Err(ExportError::Nothing);
     }
     images.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut sizes: BTreeMap<Digest, u64> = documents
-        .values()
-        .map(|document| (document.descriptor().digest, document.descriptor().size))
-        .collect();
+    images.iter().try_for_each(|image| check_complete(image, &documents))?;
+    let mut sizes: BTreeMap<Digest, u64> =
+        documents.values().map(|it| (it.descriptor().digest, it.descriptor().size)).collect();
     let mut blobs = Vec::new();
-    for (at, image) in images.iter().enumerate() {
-        for descriptor in blobs_of(image, &documents)? {
-            let digest = descriptor.digest;
-            match sizes.insert(digest, descriptor.size) {
-                None => {
-                    let path = path_of(image, digest)?;
-                    blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
-                }
-                Some(first) if first != descriptor.size => {
-                    let (name, second) = (image.name.clone(), descriptor.size);
-                    return Err(ExportError::Sizes { name, blob: digest, first, second });
-                }
-                Some(_) => {}
+    for (at, descriptor) in mentioned_blobs(&images, &documents) {
+        let (image, digest) = (&images[at], descriptor.digest);
+        match sizes.insert(digest, descriptor.size) {
+            None => {
+                let path = path_of(image, digest)?;
+                blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
             }
+            Some(first) if first != descriptor.size => {
+                let (name, second) = (image.name.clone(), descriptor.size);
+                return Err(ExportError::Sizes { name, blob: digest, first, second });
+            }
+            Some(_) => {}
         }
     }
     Ok(Plan { images, documents, blobs })
 }
 
-/// The blobs of an image, once it is clear that its documents are complete.
-fn blobs_of<'a>(
+/// Every document is there, and every child of one.
+fn check_complete(
     image: &PinnedImage,
-    documents: &'a BTreeMap<Digest, Manifest>,
-) -> Result<Vec<&'a Descriptor>, ExportError> {
+    documents: &BTreeMap<Digest, Manifest>,
+) -> Result<(), ExportError> {
     let incomplete = |digest| ExportError::Incomplete { name: image.name.clone(), digest };
-    let selected: BTreeSet<Digest> =
-        image.documents.iter().map(|document| document.digest).collect();
-    let mut blobs = Vec::new();
+    let selected: BTreeSet<Digest> = image.documents.iter().map(|it| it.digest).collect();
     for digest in &selected {
         path_of(image, *digest)?;
         let document = documents.get(digest).ok_or_else(|| incomplete(*digest))?;
-        let aboard =
-            |child: &Descriptor| selected.contains(&child.digest) || image.omits(&child.digest);
+        let aboard = |it: &Descriptor| selected.contains(&it.digest) || image.omits(&it.digest);
         if let Some(child) = document.children().iter().find(|child| !aboard(child)) {
             return Err(incomplete(child.digest));
         }
-        blobs.extend(document.blobs().filter(|blob| !image.omits(&blob.digest)));
     }
-    Ok(blobs)
+    Ok(())
 }
 
 fn path_of(image: &PinnedImage, digest: Digest) -> Result<BlobPath, ExportError> {

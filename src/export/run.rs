@@ -8,7 +8,7 @@ use super::ExportError;
 use super::plan::{Plan, PlannedBlob};
 use crate::bundle::{
     Catalog, CatalogBlob, HeadFile, Lading, Marks, Name, OCI_LAYOUT, Packaging, Seal, Sums,
-    Timestamp, WriteError, Writer, docker_manifest_json, index_json,
+    Timestamp, WriteError, Writer, docker_manifest_json, index_json, places,
 };
 use crate::files::FileError;
 use crate::oci::{CopyError, Digest, Manifest};
@@ -60,7 +60,7 @@ pub fn write(
     order: &Order<'_>,
     progress: &dyn Progress,
 ) -> Result<Summary, ExportError> {
-    let places = plan.places();
+    let places = places(&plan.images, &plan.documents);
     let writer = Writer::create(out, order.packaging, &places)?;
     for document in plan.documents.values() {
         write_document(&writer, document)?;

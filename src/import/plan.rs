@@ -65,6 +65,7 @@ mod tests {
             source: name.to_owned(),
             why: vec![],
             digest: Digest::of(content.as_bytes()),
+            bytes: 0,
             index: None,
             documents: vec![],
             omitted: vec![],

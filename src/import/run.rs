@@ -20,7 +20,7 @@ pub enum Outcome {
     /// It was loaded.
     Loaded,
     /// The target did not take it; others may have been loaded.
-    Failed(ImportError),
+    Failed(Box<ImportError>),
 }
 
 /// What an import did.
@@ -118,7 +118,9 @@ impl Import<'_> {
         let lacking = pool::run(self.jobs, &wanted, |(digest, repositories)| {
             self.lacking(digest, repositories)
         })?;
-        let lacking: Vec<Lacking<'_>> = lacking.into_iter().flatten().collect();
+        let mut lacking: Vec<Lacking<'_>> = lacking.into_iter().flatten().collect();
+        // Media are read fastest from front to back.
+        lacking.sort_by_cached_key(|blob| self.contents.position(&blob.descriptor.digest));
         let to_send =
             lacking.iter().filter(|blob| blob.held.is_none()).map(|blob| blob.descriptor.size);
         self.progress.begin("importing", to_send.clone().sum());
@@ -263,7 +265,7 @@ impl Import<'_> {
             Ok::<_, ImportError>(failures)
         })?;
         for (at, error) in failures.into_iter().flatten() {
-            outcomes[at] = Outcome::Failed(error);
+            outcomes[at] = Outcome::Failed(Box::new(error));
         }
         Ok(())
     }
@@ -300,6 +302,10 @@ impl Import<'_> {
     fn put_tags(&self, work: &Work<'_>) -> Result<(), ImportError> {
         let name = &work.planned.target;
         let failed = |error| ImportError::target(name, error);
+        if name.tag.is_none() {
+            let root = self.document(&work.planned.image.digest)?;
+            self.target.keep(&name.repository, root).map_err(failed)?;
+        }
         for (tag, digest) in &work.missing.tags {
             let document = self.document(digest)?;
             self.target.put_tag(&name.repository, tag, document).map_err(failed)?;

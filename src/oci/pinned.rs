@@ -22,6 +22,8 @@ pub struct PinnedImage {
     pub why: Vec<String>,
     /// The root document.
     pub digest: Digest,
+    /// The configs, layers and other blobs that travel, each once: the sum of their sizes in bytes.
+    pub bytes: u64,
     /// The index of which the root is one platform's manifest, when one platform alone was asked
     /// for. That index does not travel.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,11 +16,11 @@ use serde::Deserialize;
 use ureq::http::{HeaderValue, Method, Uri};
 
 use super::RegistryError;
+use super::answer::Response;
 use super::credentials::{Hidden, Known, Secret};
-use super::transport::{Body, Call, Response, Transport};
+use super::transport::{Body, Call, Transport};
 use super::url::{Origin, encode, resolve, with_query};
 use crate::oci::{Repository, json};
-use crate::report::Event;
 
 const MAX_TOKEN_ANSWER: u64 = 64 * 1024;
 /// A token without a stated life has this one (distribution's token authentication).
@@ -134,8 +134,8 @@ impl Auth {
         let Some(challenge) = bearer.or(found.first()) else { return Ok(false) };
         let known = transport.config().credentials.find(&scope.repository);
         if let Known::Helper(helper) = &known {
-            let text = format!("the credential helper `{}` is not asked", helper.escape_debug());
-            transport.config().progress.event(Event::Warning { host: registry.to_string(), text });
+            let text = format!("the credential helper `{helper}` is not asked");
+            transport.warn(&registry.to_string(), &text);
         }
         if *challenge == Challenge::Basic && !matches!(known, Known::Secret(Secret::Basic { .. })) {
             return Ok(false);

@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `transport` | one request: tries, redirects, limits, time-outs |
+//! | `answer` | what comes back, and the error that it may be |
+//! | `tls` | encrypted connections, and whom to trust |
 //! | `url` | origins and locations |
 //! | `retry` | how long to wait |
 //! | `auth` | challenges and tokens |
@@ -14,6 +16,7 @@
 //! Whatever a registry sends is held against a digest before anybody uses it; the rest of its
 //! answers is parsed with a cap on everything.
 
+mod answer;
 mod auth;
 mod credentials;
 mod error;
@@ -23,6 +26,7 @@ mod referrers;
 mod retry;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 mod url;
 
@@ -35,14 +39,18 @@ use ureq::http::{Method, Uri};
 
 use crate::oci::{Digest, Repository, Tag};
 use crate::report::{Progress, Silent};
+use answer::Response;
 use auth::{Auth, Scope};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
 pub use push::Upload;
 pub use transport::Open;
-use transport::{Call, Response, Transport};
+use transport::{Call, Transport};
 use url::Origin;
 
+/// A try at a blob that moved so many bytes was worth it: the count of tries begins again. Without
+/// a least number, a registry that gives a byte a time would be asked for ever.
+const MIN_PROGRESS: u64 = 64 * 1024;
 const DOCKER_HUB: &str = "docker.io";
 /// Docker Hub's API has another name than its images.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";

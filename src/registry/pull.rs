@@ -8,10 +8,11 @@ use std::io::{self, Read};
 
 use ureq::http::Method;
 
+use super::answer::{Incoming, Response};
 use super::auth::Scope;
 use super::error::words;
-use super::transport::{Call, Incoming, Response, skip};
-use super::{Client, Name, RegistryError};
+use super::transport::{Call, skip};
+use super::{Client, MIN_PROGRESS, Name, RegistryError};
 use crate::oci::{
     DOCUMENT_TYPES, Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
     Repository, Unproven,
@@ -163,6 +164,7 @@ impl Client {
             size: blob.size,
             at: 0,
             attempt: 0,
+            fresh: 0,
             body: None,
         };
         match reader.open() {
@@ -174,7 +176,7 @@ impl Client {
 }
 
 /// Reads a blob to its end, over as many connections as it takes. A try counts only when it
-/// brought nothing.
+/// brought next to nothing.
 pub struct BlobReader {
     client: Client,
     repository: Repository,
@@ -182,8 +184,10 @@ pub struct BlobReader {
     size: u64,
     /// How much has been read.
     at: u64,
-    /// Tries since something last came.
+    /// Tries since enough last came.
     attempt: u32,
+    /// Bytes that came since.
+    fresh: u64,
     body: Option<Incoming>,
 }
 
@@ -261,7 +265,10 @@ impl Read for BlobReader {
             match outcome {
                 Ok(count) if count > 0 => {
                     self.at = self.at.saturating_add(count as u64);
-                    self.attempt = 0;
+                    self.fresh += count as u64;
+                    if self.fresh >= MIN_PROGRESS {
+                        (self.attempt, self.fresh) = (0, 0);
+                    }
                     return Ok(count);
                 }
                 // All of it came; how the connection ends is of no interest.

@@ -7,17 +7,21 @@
 //! Withstands: sessions that move to another address or host (which gets no `Authorization`),
 //! vanish, claim more than was sent, or stand still. Source: distribution-spec 1.1, "Push".
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use ureq::http::{Method, Uri};
 
+use super::answer::Response;
 use super::auth::Scope;
-use super::transport::{Body, Call, Open, Response};
+use super::transport::{Body, Call, Open, end, skip};
 use super::url::with_query;
-use super::{Client, Name, RegistryError};
+use super::{Client, MIN_PROGRESS, Name, RegistryError};
 use crate::oci::{Descriptor, Digest, Manifest, Repository};
 
 const SESSION_CONTENT: &str = "application/octet-stream";
+/// What every registry takes in one request, in bytes. A blob goes up in one piece; where that is
+/// too large for the registry or for something before it, in pieces of this size.
+const PIECE: usize = 4 * 1024 * 1024;
 
 /// A blob whose bytes a registry has and shows to nobody. Dropped without a commit, the session is
 /// cancelled.
@@ -27,6 +31,8 @@ pub struct Upload {
     blob: Descriptor,
     /// Where the session is; `None` when there is none any more.
     session: Option<Uri>,
+    /// Send in pieces.
+    pieces: bool,
 }
 
 /// How one attempt to send the bytes went.
@@ -49,12 +55,7 @@ impl Client {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Upload, RegistryError> {
-        let mut upload = Upload {
-            client: self.clone(),
-            repository: repository.clone(),
-            blob: blob.clone(),
-            session: None,
-        };
+        let mut upload = Upload::new(self, repository, blob, None);
         let transport = &self.0.transport;
         let (mut at, mut attempt) = (0, 0);
         loop {
@@ -67,6 +68,13 @@ impl Client {
             }
             let error = match upload.send(open, at) {
                 Ok(()) => return Ok(upload),
+                Err(RegistryError::TooLarge { .. })
+                    if !upload.pieces && blob.size > PIECE as u64 =>
+                {
+                    upload.pieces = true;
+                    upload.cancel();
+                    continue;
+                }
                 Err(error) if upload.is_final(&error, at) => return Err(error),
                 Err(error) => error,
             };
@@ -78,7 +86,7 @@ impl Client {
             match upload.ask()? {
                 Sent::All => return Ok(upload),
                 Sent::Part(held) => {
-                    if held > at {
+                    if held >= at.saturating_add(MIN_PROGRESS) {
                         attempt = 0;
                     }
                     at = held;
@@ -106,8 +114,7 @@ impl Client {
         match self.start(to, &what, Some((blob, from))) {
             Ok((201, _)) => Ok(true),
             Ok((_, session)) => {
-                let (client, repository) = (self.clone(), to.clone());
-                drop(Upload { client, repository, blob: blob.clone(), session: Some(session) });
+                drop(Upload::new(self, to, blob, Some(session)));
                 Ok(false)
             }
             // Registries refuse mounts with many a status. A refusal of more than the mount shows
@@ -200,6 +207,16 @@ impl Client {
 }
 
 impl Upload {
+    fn new(
+        client: &Client,
+        repository: &Repository,
+        blob: &Descriptor,
+        session: Option<Uri>,
+    ) -> Upload {
+        let (client, repository, blob) = (client.clone(), repository.clone(), blob.clone());
+        Upload { client, repository, blob, session, pieces: false }
+    }
+
     fn what(&self) -> String {
         format!("the upload of {} to {}", self.blob.digest, self.repository)
     }
@@ -213,28 +230,57 @@ impl Upload {
         self.session.clone().ok_or_else(|| self.expired())
     }
 
-    /// Sends the content from `at` on, in one request that is not repeated.
+    /// Sends the content from `at` on. Nothing is repeated here.
     fn send(&mut self, open: &Open<'_>, at: u64) -> Result<(), RegistryError> {
-        let scope = Scope::push(&self.repository);
+        if self.pieces {
+            return self.send_pieces(open, at);
+        }
         // The same, for a life no longer than this request's.
         let open = || open().map(|content| -> Box<dyn Read> { content });
+        let size = self.blob.size;
+        self.patch(Body::Content { open: &open, from: at, size }, at, size)
+    }
+
+    fn send_pieces(&mut self, open: &Open<'_>, mut at: u64) -> Result<(), RegistryError> {
+        let mut content = open().map_err(RegistryError::Content)?;
+        skip(&mut content, at).map_err(RegistryError::Content)?;
+        let mut piece = Vec::with_capacity(PIECE);
+        while at < self.blob.size {
+            piece.clear();
+            let room = (self.blob.size - at).min(PIECE as u64);
+            let count = (&mut content).take(room).read_to_end(&mut piece);
+            if count.map_err(RegistryError::Content)? as u64 != room {
+                return Err(RegistryError::Content(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if at + room == self.blob.size {
+                end(&mut content).map_err(RegistryError::Content)?;
+            }
+            self.patch(Body::Bytes(&piece), at, at + room)?;
+            at += room;
+        }
+        Ok(())
+    }
+
+    /// Sends the bytes from `at` up to `until`.
+    fn patch(&mut self, body: Body<'_>, at: u64, until: u64) -> Result<(), RegistryError> {
+        let scope = Scope::push(&self.repository);
         let mut call = Call::new(Method::PATCH, self.session()?);
         call.retries = 0;
         call.headers.push(("content-type", SESSION_CONTENT.to_owned()));
-        if at > 0 {
-            call.headers.push(("content-range", format!("{at}-{}", self.blob.size - 1)));
+        if at > 0 || until < self.blob.size {
+            call.headers.push(("content-range", format!("{at}-{}", until - 1)));
         }
-        call.body = Body::Content { open: &open, from: at, size: self.blob.size };
+        call.body = body;
         let answer = self.client.send(&scope, call)?;
         if !matches!(answer.status, 201 | 202 | 204) {
             return Err(self.client.refusal(&scope, answer, &self.what()));
         }
         self.session = answer.location().or(self.session.take());
         match held(&answer) {
-            Some(held) if held != self.blob.size => Err(RegistryError::Malformed {
+            Some(held) if held != until => Err(RegistryError::Malformed {
                 host: answer.host,
                 what: self.what(),
-                why: format!("of {} bytes sent it took {held}", self.blob.size),
+                why: format!("of {until} bytes sent it took {held}"),
             }),
             _ => Ok(()),
         }

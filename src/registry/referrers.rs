@@ -10,9 +10,10 @@ use std::sync::PoisonError;
 use serde_json::{Value, json};
 use ureq::http::{Method, Uri};
 
+use super::answer::Response;
 use super::auth::Scope;
 use super::pull::media_type;
-use super::transport::{Call, Response};
+use super::transport::Call;
 use super::url::{Origin, resolve};
 use super::{Client, Name, RegistryError};
 use crate::oci::{

@@ -8,25 +8,26 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::{Agent, BodyReader, SendBody};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
+use ureq::{Agent, SendBody};
 
+use super::answer::{Incoming, Response};
 use super::error::words;
-use super::url::{Origin, resolve};
+use super::tls::TlsConnector;
+use super::url::Origin;
 use super::{Config, RegistryError, retry};
 use crate::report::Event;
 
 const MAX_REDIRECTS: usize = 5;
-/// The body of an error is words for people.
-const MAX_ERROR_BODY: u64 = 64 * 1024;
 const MAX_HEADERS: usize = 64 * 1024;
+/// Connections kept for the next request: as many as there may be threads at work.
+const MAX_IDLE: usize = 32;
 /// Warnings that are remembered so that each is passed on once.
 const MAX_WARNINGS: usize = 100;
-/// Fewer bytes within the idle limit are a crawl, and as good as none.
-const MIN_PROGRESS: u64 = 4 * 1024;
 /// Bodies from this size on are sent only after the registry has said that it wants them: else
 /// a refusal (no rights, too large) is lost with the connection that it closes.
 const MIN_EXPECT: u64 = 1024 * 1024;
@@ -69,15 +70,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The head of an answer, and the way to its body.
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) host: String,
-    pub(super) url: Uri,
-    pub(super) body: Incoming,
-}
-
 /// Sends requests. Knows nothing of registries.
 pub(super) struct Transport {
     agent: Agent,
@@ -87,7 +79,7 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(config: Config) -> Result<Transport, RegistryError> {
-        let tls = TlsConfig::builder().root_certs(roots(&config)?).build();
+        let tls = TlsConnector::new(&config.ca_der, &config.ca_pem)?;
         let limit = Some(config.idle_timeout);
         let agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -98,8 +90,9 @@ impl Transport {
             .accept("")
             .accept_encoding("identity")
             .user_agent(&config.user_agent)
-            .tls_config(tls)
             .max_response_header_size(MAX_HEADERS)
+            .max_idle_connections(MAX_IDLE)
+            .max_idle_connections_per_host(MAX_IDLE)
             .timeout_resolve(Some(config.connect_timeout))
             .timeout_connect(Some(config.connect_timeout))
             // These two begin again with each read and write of the socket, so a body may take
@@ -109,7 +102,9 @@ impl Transport {
             // A head that comes byte by byte must end some time.
             .timeout_recv_response(Some(config.idle_timeout.saturating_mul(5)))
             .build();
-        Ok(Transport { agent: Agent::new_with_config(agent), config, warned: Mutex::default() })
+        let connector = ().chain(TcpConnector::default()).chain(tls);
+        let agent = Agent::with_parts(agent, connector, DefaultResolver::default());
+        Ok(Transport { agent, config, warned: Mutex::default() })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -222,7 +217,7 @@ impl Transport {
             return Err(RegistryError::Content(error));
         }
         let (head, body) = outcome.map_err(|error| failure(&host, &error))?.into_parts();
-        self.warn(&host, &head.headers);
+        self.pass_warnings(&host, &head.headers);
         let body = Incoming::new(body.into_reader(), self.config.idle_timeout);
         let (status, headers) = (head.status.as_u16(), head.headers);
         Ok(Response { status, headers, host, url: url.clone(), body })
@@ -242,18 +237,21 @@ impl Transport {
         origin.is_loopback() || self.config.plain_http.iter().any(|entry| origin.is_named_by(entry))
     }
 
-    /// Passes on each `Warning` of the registry once.
-    fn warn(&self, host: &str, headers: &HeaderMap) {
+    /// Passes on the registry's own warnings: `299 - "text"`.
+    fn pass_warnings(&self, host: &str, headers: &HeaderMap) {
         for value in headers.get_all("warning") {
-            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            // `299 - "text"`
-            let text =
-                words(text.split_once('"').map_or(&*text, |(_, rest)| rest.trim_end_matches('"')));
-            let key = (host.to_owned(), text);
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-            if warned.len() < MAX_WARNINGS && warned.insert(key.clone()) {
-                self.config.progress.event(Event::Warning { host: key.0, text: key.1 });
-            }
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let quoted = text.split_once('"').map(|(_, rest)| rest.trim_end_matches('"'));
+            self.warn(host, quoted.unwrap_or(&text));
+        }
+    }
+
+    /// Says so, once for each host and text.
+    pub(super) fn warn(&self, host: &str, text: &str) {
+        let (host, text) = (host.to_owned(), words(text));
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() < MAX_WARNINGS && warned.insert((host.clone(), text.clone())) {
+            self.config.progress.event(Event::Warning { host, text });
         }
     }
 }
@@ -263,38 +261,29 @@ pub(super) fn host(url: &Uri) -> String {
     Origin::of(url).map_or_else(|| "?".to_owned(), |origin| origin.to_string())
 }
 
-fn roots(config: &Config) -> Result<RootCerts, RegistryError> {
-    let refused = |error: ureq::Error| RegistryError::Authority(words(&error.to_string()));
-    let mut roots: Vec<Certificate<'static>> =
-        config.ca_der.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    for pem in &config.ca_pem {
-        let before = roots.len();
-        for item in ureq::tls::parse_pem(pem) {
-            if let PemItem::Certificate(certificate) = item.map_err(refused)? {
-                roots.push(certificate);
-            }
-        }
-        if roots.len() == before {
-            return Err(RegistryError::Authority("there is no certificate in the file".into()));
-        }
-    }
-    Ok(RootCerts::new_with_certs(&roots))
-}
-
 /// Where an answer sends us; `None` when it is the answer.
 fn redirect(method: &Method, answer: &Response) -> Result<Option<Uri>, RegistryError> {
-    let refused = |why| Err(RegistryError::Redirect { host: answer.host.clone(), why });
+    next_address(method, answer.status, &answer.url, answer.location())
+        .map_err(|why| RegistryError::Redirect { host: answer.host.clone(), why })
+}
+
+fn next_address(
+    method: &Method,
+    status: u16,
+    from: &Uri,
+    location: Option<Uri>,
+) -> Result<Option<Uri>, &'static str> {
     let reading = *method == Method::GET || *method == Method::HEAD;
-    match answer.status {
+    match status {
         307 | 308 => {}
         301..=303 if reading => {}
-        301..=303 => return refused("it would turn the request into another one"),
+        301..=303 => return Err("it would turn the request into another one"),
         _ => return Ok(None),
     }
-    let Some(next) = answer.location() else { return refused("it leads nowhere") };
+    let next = location.ok_or("it leads nowhere")?;
     let is_secure = |url: &Uri| url.scheme_str() == Some("https");
-    if is_secure(&answer.url) && !is_secure(&next) {
-        return refused("it leads from https to http");
+    if is_secure(from) && !is_secure(&next) {
+        return Err("it leads from https to http");
     }
     Ok(Some(next))
 }
@@ -318,115 +307,6 @@ fn failure(host: &str, error: &ureq::Error) -> RegistryError {
             RegistryError::Malformed { host, what: "a request".into(), why }
         }
         _ => RegistryError::Unreachable { host, why },
-    }
-}
-
-impl Response {
-    pub(super) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// Worth another try.
-    pub(super) fn is_passing(&self) -> bool {
-        matches!(self.status, 429 | 500 | 502 | 503 | 504)
-    }
-
-    /// A header's text; `None` for what is not visible ASCII.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Where `Location` leads.
-    pub(super) fn location(&self) -> Option<Uri> {
-        resolve(&self.url, self.header("location")?)
-    }
-
-    /// At most `cap` bytes of the body, one more when there are more.
-    fn read(&mut self, cap: u64) -> Result<Vec<u8>, RegistryError> {
-        let mut bytes = Vec::new();
-        let host = || self.host.clone();
-        match (&mut self.body).take(cap.saturating_add(1)).read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(RegistryError::TimedOut { host: host() })
-            }
-            Err(error) => {
-                Err(RegistryError::Unreachable { host: host(), why: words(&error.to_string()) })
-            }
-        }
-    }
-
-    /// The error that this answer to `what` is, with the registry's own words.
-    pub(super) fn refusal(mut self, what: &str) -> RegistryError {
-        let (status, host, what) = (self.status, self.host.clone(), what.to_owned());
-        let why = self.read(MAX_ERROR_BODY).map_or_else(|_| String::new(), |body| own_words(&body));
-        let why = if why.is_empty() { format!("status {status}") } else { why };
-        match status {
-            401 => RegistryError::Unauthorised { host, what, why, credentials: true },
-            403 => RegistryError::Denied { host, what, why },
-            404 => RegistryError::NotFound { host, what },
-            413 => RegistryError::TooLarge { host, what, why },
-            429 => RegistryError::RateLimited { host, why },
-            500.. => RegistryError::Server { host, what, status, why },
-            _ => RegistryError::Refused { host, what, status, why },
-        }
-    }
-}
-
-/// `errors[].code` and `errors[].message` (distribution-spec, "Error Codes"), or a token
-/// server's `error_description`. Nothing for other bodies: web pages are no use in a message.
-fn own_words(body: &[u8]) -> String {
-    let Ok(body) = crate::oci::json::parse::<serde_json::Value>(body) else { return String::new() };
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let mut parts = Vec::new();
-    for error in body["errors"].as_array().into_iter().flatten().take(5) {
-        parts.push(format!("{}: {}", text(&error["code"]), text(&error["message"])));
-    }
-    if parts.is_empty() {
-        let fields = ["error_description", "details", "error", "message"];
-        parts.extend(fields.iter().map(|field| text(&body[*field])).find(|text| !text.is_empty()));
-    }
-    words(&parts.join("; "))
-}
-
-/// The body of an answer. Fails when it crawls.
-pub(super) struct Incoming {
-    inner: BodyReader<'static>,
-    limit: Duration,
-    /// Time spent waiting, and bytes that came in it, since the last sign of progress. The time
-    /// that our own side takes between two reads does not count.
-    waited: Duration,
-    came: u64,
-}
-
-impl Incoming {
-    fn new(inner: BodyReader<'static>, limit: Duration) -> Incoming {
-        Incoming { inner, limit, waited: Duration::ZERO, came: 0 }
-    }
-}
-
-impl Read for Incoming {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let start = Instant::now();
-        let count = self.inner.read(buffer).map_err(plain)?;
-        self.waited += start.elapsed();
-        self.came += count as u64;
-        if self.came >= MIN_PROGRESS {
-            (self.waited, self.came) = (Duration::ZERO, 0);
-        } else if self.waited > self.limit && count > 0 {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the answer crawls"));
-        }
-        Ok(count)
-    }
-}
-
-/// The HTTP library hides its time-outs inside an error of another kind.
-fn plain(error: io::Error) -> io::Error {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
-        Some(ureq::Error::Timeout(_)) => {
-            io::Error::new(io::ErrorKind::TimedOut, "no byte came in time")
-        }
-        _ => error,
     }
 }
 
@@ -460,8 +340,8 @@ impl<'a> Sending<'a> {
         }
         self.left -= count as u64;
         // The end of the content is where a verifying reader speaks up: before the last bytes go.
-        if self.left == 0 && count > 0 && self.inner.read(&mut [0])? > 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the content goes on"));
+        if self.left == 0 && count > 0 {
+            end(&mut self.inner)?;
         }
         Ok(count)
     }
@@ -479,10 +359,42 @@ impl Read for Sending<'_> {
     }
 }
 
+/// Makes sure that nothing follows.
+pub(super) fn end(reader: &mut dyn Read) -> io::Result<()> {
+    match reader.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the content goes on")),
+    }
+}
+
 /// Reads `count` bytes and forgets them.
 pub(super) fn skip(reader: &mut dyn Read, count: u64) -> io::Result<()> {
     match io::copy(&mut reader.take(count), &mut io::sink())? {
         skipped if skipped == count => Ok(()),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leads_down_to_http() {
+        let url = |text: &str| -> Uri { text.parse().unwrap() };
+        let (secure, plain) = (url("https://a/"), url("http://a/"));
+        let next = |from: &Uri, to: &Uri| next_address(&Method::GET, 302, from, Some(to.clone()));
+        assert_eq!(next(&secure, &plain), Err("it leads from https to http"));
+        assert_eq!(next(&plain, &secure), Ok(Some(secure.clone())));
+        assert_eq!(next(&secure, &secure), Ok(Some(secure.clone())));
+    }
+
+    #[test]
+    fn a_redirect_never_turns_a_request_into_another() {
+        let there: Uri = "https://a/".parse().unwrap();
+        let next = |status| next_address(&Method::PUT, status, &there, Some(there.clone()));
+        assert_eq!(next(307), Ok(Some(there.clone())));
+        assert!(next(302).is_err());
+        assert_eq!(next(304), Ok(None));
     }
 }

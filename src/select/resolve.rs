@@ -65,12 +65,13 @@ pub fn pin(
     if options.referrers {
         walk.add_what_refers()?;
     }
-    let (documents, omitted) = walk.finish();
+    let (documents, omitted, bytes) = walk.finish();
     Ok(PinnedImage {
         name: request.name.clone(),
         source: request.source.clone(),
         why: vec![request.why.clone()],
         digest: root.descriptor().digest,
+        bytes,
         index,
         documents,
         omitted,

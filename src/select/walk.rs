@@ -3,7 +3,7 @@
 //! Withstands: indexes that nest without end, more documents than anybody can want, documents that
 //! are met again, referrers that refer to something else, answers that go round in circles.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::SelectError;
 use crate::oci::{
@@ -48,7 +48,7 @@ pub(super) struct Walk<'a> {
     name: &'a Reference,
     fetched: usize,
     seen: BTreeSet<Digest>,
-    blobs: BTreeSet<Digest>,
+    blobs: BTreeMap<Digest, u64>,
     offered: BTreeSet<Platform>,
     documents: Vec<PinnedDocument>,
     omitted: Vec<Omitted>,
@@ -61,7 +61,7 @@ impl<'a> Walk<'a> {
             name,
             fetched: 0,
             seen: BTreeSet::new(),
-            blobs: BTreeSet::new(),
+            blobs: BTreeMap::new(),
             offered: BTreeSet::new(),
             documents: Vec::new(),
             omitted: Vec::new(),
@@ -210,11 +210,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The documents, and what stays behind: each digest once, and none that travels after all.
-    pub(super) fn finish(self) -> (Vec<PinnedDocument>, Vec<Omitted>) {
+    /// The documents; what stays behind, each digest once, and none that travels after all; and
+    /// the size of the blobs in bytes.
+    pub(super) fn finish(self) -> (Vec<PinnedDocument>, Vec<Omitted>, u64) {
         let Walk { mut seen, blobs, documents, mut omitted, .. } = self;
-        omitted.retain(|omitted| !blobs.contains(&omitted.digest) && seen.insert(omitted.digest));
-        (documents, omitted)
+        omitted
+            .retain(|omitted| !blobs.contains_key(&omitted.digest) && seen.insert(omitted.digest));
+        (documents, omitted, blobs.values().fold(0, |sum, size| sum.saturating_add(*size)))
     }
 
     fn list(&mut self, manifest: &Manifest, platform: Option<Platform>, part: Part) {
@@ -237,7 +239,7 @@ impl<'a> Walk<'a> {
             match blob.is_foreign() {
                 true => self.omit(blob, OmittedReason::Foreign),
                 false => {
-                    self.blobs.insert(blob.digest);
+                    self.blobs.insert(blob.digest, blob.size);
                 }
             }
         }

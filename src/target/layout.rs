@@ -70,6 +70,10 @@ impl Target for LayoutTarget {
         Ok(())
     }
 
+    fn keep(&self, _: &Repository, document: &Manifest) -> Result<(), TargetError> {
+        Ok(self.writer.list(&plain(document))?)
+    }
+
     fn put_tag(
         &self,
         repository: &Repository,

@@ -74,6 +74,12 @@ pub trait Target: Send + Sync {
     fn put_manifest(&self, repository: &Repository, document: &Manifest)
     -> Result<(), TargetError>;
 
+    /// Makes a document that has no tag one that can be found, where digests alone do not do that.
+    ///
+    /// # Errors
+    /// The place's refusal.
+    fn keep(&self, repository: &Repository, document: &Manifest) -> Result<(), TargetError>;
+
     /// Lets `tag` name a document that `repository` holds.
     ///
     /// # Errors

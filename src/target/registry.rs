@@ -61,6 +61,11 @@ impl Target for RegistryTarget {
         Ok(self.client.put_manifest(repository, name, document)?)
     }
 
+    /// A registry finds everything by its digest.
+    fn keep(&self, _: &Repository, _: &Manifest) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     fn put_tag(
         &self,
         repository: &Repository,
@@ -82,5 +87,21 @@ fn tell(error: RegistryError) -> TargetError {
         RegistryError::Content(error) => TargetError::Read(error),
         RegistryError::UploadExpired { .. } => TargetError::Expired,
         error => TargetError::Registry(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_name_of_its_own_keeps_it() {
+        let content = RegistryError::Content(std::io::ErrorKind::UnexpectedEof.into());
+        assert!(matches!(tell(content), TargetError::Read(_)));
+        let (host, digest) = ("reg.test".to_owned(), Digest::of(b""));
+        let expired = RegistryError::UploadExpired { host: host.clone(), digest };
+        assert!(matches!(tell(expired), TargetError::Expired));
+        let other = RegistryError::TimedOut { host };
+        assert!(matches!(tell(other), TargetError::Registry(RegistryError::TimedOut { .. })));
     }
 }

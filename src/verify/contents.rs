@@ -1,6 +1,7 @@
 //! Steps 6, 7 and 10: from a seal to everything but the blobs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::blob::BlobReader;
 use super::story;
@@ -8,7 +9,7 @@ use super::{Location, VerifyError};
 use crate::bundle::{
     BlobPath, BundlePath, Catalog, HeadFile, IndexError, Lading, MAX_CATALOG_SIZE, MAX_INDEX_SIZE,
     MAX_LADING_SIZE, MAX_SUMS_SIZE, Medium, OCI_LAYOUT, Piece, Seal, Sums,
-    check_docker_manifest_json, check_index_json,
+    check_docker_manifest_json, check_index_json, places,
 };
 use crate::oci::{Digest, Hasher, MAX_MANIFEST_SIZE, Manifest, PinnedImage};
 use crate::trust::KeyId;
@@ -106,6 +107,17 @@ impl Contents {
     /// Every manifest and index.
     pub fn documents(&self) -> impl Iterator<Item = &Manifest> {
         self.documents.values()
+    }
+
+    /// Every document and blob with its size in bytes, in the order in which a bundle holds them.
+    pub fn places(&self) -> Vec<(BlobPath, u64)> {
+        places(&self.lading.images, &self.documents)
+    }
+
+    /// Where on the medium a blob begins: to read many in the order in which they lie there.
+    pub fn position(&self, digest: &Digest) -> Option<(PathBuf, u64)> {
+        let piece = self.medium.get(&BlobPath::of(digest)?.into())?;
+        Some((piece.file(), piece.offset()))
     }
 
     /// Reads a blob of an image; what the reader gives is proven (step 8).

@@ -44,6 +44,16 @@ pub enum StoryError {
         /// What is missing.
         digest: Digest,
     },
+    /// The lading gives an image another size than its blobs have together.
+    #[error("the lading says the blobs of {image} are {stated} bytes, they are {found}")]
+    ImageBytes {
+        /// The image's name.
+        image: String,
+        /// Bytes according to the lading.
+        stated: u64,
+        /// Added up.
+        found: u64,
+    },
     /// A manifest gives another size for a blob than the catalog does.
     #[error("{image} says {digest} is {stated} bytes, the catalog says {listed}")]
     BlobSize {
@@ -123,6 +133,7 @@ impl Story<'_> {
         let aboard: BTreeSet<Digest> =
             self.image.documents.iter().map(|document| document.digest).collect();
         let mut children = BTreeSet::new();
+        let mut blobs = BTreeMap::new();
         for pinned in &self.image.documents {
             let manifest = self.document(&pinned.digest)?;
             let descriptor = manifest.descriptor();
@@ -138,7 +149,13 @@ impl Story<'_> {
             for blob in manifest.blobs().filter(|blob| !self.image.omits(&blob.digest)) {
                 self.check_blob(blob)?;
                 used.insert(blob.digest);
+                blobs.insert(blob.digest, blob.size);
             }
+        }
+        let found = blobs.values().fold(0u64, |sum, size| sum.saturating_add(*size));
+        if found != self.image.bytes {
+            let (image, stated) = (self.image.name.to_string(), self.image.bytes);
+            return Err(StoryError::ImageBytes { image, stated, found });
         }
         self.image
             .documents

@@ -68,12 +68,13 @@ impl Work {
         serde_json::from_str(&self.ok(&format!("{line} --output json"))).unwrap()
     }
 
-    /// How it fails, as it must.
+    /// How it fails, as it must; of several failures the last sums up.
     pub(crate) fn fails(&self, line: &str) -> Failure {
         let output = self.run(&format!("{line} --output json"));
         let text = String::from_utf8(output.stderr).unwrap();
+        let last = text.lines().last().unwrap_or_default();
         let value: Value =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"));
+            serde_json::from_str(last).unwrap_or_else(|error| panic!("{line}: {error}: {text}"));
         let exit = output.status.code().unwrap();
         assert_eq!(value["exit"], exit);
         let word = |field: &str| value[field].as_str().unwrap().to_owned();

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 /// Debian's `docker-registry`, with its storage in a temporary directory. Ends when dropped.
 pub(crate) struct DockerRegistry {
     process: Child,
-    directory: tempfile::TempDir,
+    /// Goes with the registry.
+    _directory: tempfile::TempDir,
     port: u16,
 }
 
@@ -82,7 +83,7 @@ impl DockerRegistry {
             .stderr(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let registry = DockerRegistry { process, directory, port };
+        let registry = DockerRegistry { process, _directory: directory, port };
         registry.wait();
         registry
     }

@@ -1,3 +1,5 @@
+//! Who asks: challenges, tokens, and where they may not go.
+
 use super::*;
 use crate::oci::Tag;
 use crate::registry::{Credentials, Name};

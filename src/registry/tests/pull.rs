@@ -1,3 +1,5 @@
+//! Manifests and blobs out of a registry that errs.
+
 use std::time::Instant;
 
 use super::*;
@@ -245,4 +247,28 @@ fn a_blob_behind_a_redirect_is_asked_for_anew_after_a_cut() {
     assert_eq!(read_blob(&client(), &server, &blob(b"abcdef")).unwrap(), b"abcdef");
     assert_eq!((server.seen().len(), other.seen().len()), (2, 2));
     assert_eq!(other.seen()[1].header("range"), Some("bytes=2-"));
+}
+
+#[test]
+fn a_blob_that_crawls_is_given_up() {
+    let idle_timeout = Duration::from_millis(150);
+    let client = Client::new(Config { idle_timeout, retries: 1, ..config() }).unwrap();
+    let content = content();
+    let served = content.clone();
+    let server = Server::start(move |seen, _| part(&served, from(seen)).crawl(1_000));
+    let start = Instant::now();
+    let error = read_blob(&client, &server, &blob(&content)).unwrap_err();
+    assert!(matches!(inside(&error), RegistryError::TimedOut { .. }), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn a_registry_that_gives_a_byte_a_time_is_not_asked_for_ever() {
+    let content = content();
+    let served = content.clone();
+    let server = Server::start(move |seen, _| part(&served, from(seen)).cut(1));
+    let error = read_blob(&client(), &server, &blob(&content)).unwrap_err();
+    assert!(matches!(inside(&error), RegistryError::Unreachable { .. }), "{error}");
+    assert_eq!(server.seen().len(), 4);
 }

@@ -1,9 +1,10 @@
+//! Blobs and manifests into a registry that errs.
+
 use std::io;
 
 use super::*;
 use crate::oci::{Manifest, OCI_INDEX, Repository, Tag};
 use crate::registry::{Credentials, Name, Upload};
-use crate::target::{RegistryTarget, Target, TargetError};
 
 const START: &str = "POST /v2/team/app/blobs/uploads/";
 
@@ -132,6 +133,18 @@ fn a_session_goes_on_from_where_it_says() {
 }
 
 #[test]
+fn a_registry_that_took_a_part_gets_the_rest() {
+    let server = registry(|seen, count| match (seen.method.as_str(), count) {
+        ("PATCH", 1) => Some(session(202, "/up/2").header("range", "0-3")),
+        ("GET", _) => Some(session(204, "/up/3").header("range", "0-3")),
+        _ => None,
+    });
+    commit(&client(), &server, b"abcdef").unwrap();
+    assert_eq!(server.seen()[3].body, b"ef");
+    assert!(server.lines()[4].starts_with("PUT "));
+}
+
+#[test]
 fn a_session_that_is_lost_is_begun_anew() {
     for status in [404, 400] {
         let server = registry(move |seen, count| match (seen.method.as_str(), count) {
@@ -144,6 +157,39 @@ fn a_session_that_is_lost_is_begun_anew() {
         assert_eq!(methods, ["POST", "PATCH", "GET", "DELETE", "POST", "PATCH", "PUT"]);
         assert_eq!(server.seen()[5].body, b"abc");
     }
+}
+
+#[test]
+fn what_is_too_large_for_one_request_goes_up_in_pieces() {
+    const MIB: usize = 1024 * 1024;
+    let content: Arc<Vec<u8>> = Arc::new(
+        (0..10 * MIB as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect(),
+    );
+    let taken: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let (taking, failed) = (taken.clone(), Mutex::new(false));
+    let server = registry(move |seen, _| {
+        let mut taken = taking.lock().unwrap();
+        match seen.method.as_str() {
+            "PATCH" if seen.body.len() > 4 * MIB => Some(Reply::new(413)),
+            "PATCH" => {
+                let last = taken.len() + seen.body.len() - 1;
+                let range = format!("{}-{last}", taken.len());
+                assert_eq!(seen.header("content-range"), Some(range.as_str()));
+                taken.extend(&seen.body);
+                let lost = last > 5 * MIB && !std::mem::replace(&mut *failed.lock().unwrap(), true);
+                let reply = session(202, "/up/2").header("range", format!("0-{last}"));
+                Some(if lost { Reply::new(502) } else { reply })
+            }
+            "GET" => Some(session(204, "/up/3").header("range", format!("0-{}", taken.len() - 1))),
+            _ => None,
+        }
+    });
+    commit(&client(), &server, &content).unwrap();
+    assert!(*taken.lock().unwrap() == *content);
+    let methods: Vec<String> = server.seen().iter().map(|seen| seen.method.clone()).collect();
+    let whole = ["POST", "PATCH", "DELETE"];
+    let pieces = ["POST", "PATCH", "PATCH", "GET", "PATCH", "PUT"];
+    assert_eq!(methods, [&whole[..], &pieces].concat());
 }
 
 #[test]
@@ -198,12 +244,12 @@ fn what_the_registry_forgot_is_expired_unless_it_is_there() {
             "HEAD" => Some(Reply::new(head)),
             _ => None,
         });
-        let target = RegistryTarget::new(client());
-        let open = || Ok(Box::new(&b"abc"[..]) as Box<dyn Read>);
-        let staged = target.stage(&repository(&server), &blob(b"abc"), &open).unwrap();
-        match staged.commit() {
+        match commit(&client(), &server, b"abc") {
             Ok(()) => assert!(is_there),
-            Err(error) => assert!(!is_there && matches!(error, TargetError::Expired), "{error}"),
+            Err(RegistryError::UploadExpired { digest, .. }) => {
+                assert!(!is_there && digest == Digest::of(b"abc"));
+            }
+            Err(error) => panic!("{error}"),
         }
     }
 }

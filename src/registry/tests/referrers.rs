@@ -1,3 +1,5 @@
+//! Lists of referrers, well kept and badly.
+
 use super::*;
 use crate::oci::{Manifest, OCI_INDEX};
 use crate::registry::Name;

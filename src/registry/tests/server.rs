@@ -33,6 +33,7 @@ enum Then {
     GoOn,
     Cut,
     Stall,
+    Crawl,
 }
 
 /// An answer.
@@ -69,6 +70,12 @@ impl Reply {
     /// Cuts the connection after `count` bytes of the body.
     pub(super) fn cut(mut self, count: usize) -> Reply {
         (self.sent, self.then) = (count, Then::Cut);
+        self
+    }
+
+    /// Sends a byte every few milliseconds, of the first `count`; then all is silent.
+    pub(super) fn crawl(mut self, count: usize) -> Reply {
+        (self.sent, self.then) = (count, Then::Crawl);
         self
     }
 
@@ -131,6 +138,7 @@ fn serve(stream: TcpStream, script: &Script, seen: &Mutex<Vec<Seen>>) {
     if !matches!(stream.peek(&mut first), Ok(1)) || first[0] == 0x16 {
         return;
     }
+    stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(request) = read_request(&mut reader, &stream) {
         let count = {
@@ -142,7 +150,7 @@ fn serve(stream: TcpStream, script: &Script, seen: &Mutex<Vec<Seen>>) {
         if answer(&stream, &request, &reply).is_none() || reply.then != Then::GoOn {
             if reply.then == Then::Stall {
                 stream.set_read_timeout(Some(Duration::from_secs(20))).ok();
-                (&stream).read(&mut [0]).ok();
+                (&stream).read_exact(&mut [0]).ok();
             }
             stream.shutdown(std::net::Shutdown::Both).ok();
             return;
@@ -184,8 +192,15 @@ fn answer(mut stream: &TcpStream, request: &Seen, reply: &Reply) -> Option<()> {
         head += &format!("{name}: {value}\r\n");
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
-    if request.method != "HEAD" {
-        stream.write_all(&reply.body[..reply.sent]).ok()?;
+    if request.method == "HEAD" {
+        return Some(());
+    }
+    let at_once = if reply.then == Then::Crawl { 1 } else { reply.sent.max(1) };
+    for bytes in reply.body[..reply.sent].chunks(at_once) {
+        stream.write_all(bytes).ok()?;
+        if reply.then == Then::Crawl {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     Some(())
 }
