@@ -1,8 +1,11 @@
 //! Groups of options that several subcommands share.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
 use crate::oci::Repository;
@@ -61,7 +64,7 @@ pub struct RegistryArgs {
     #[arg(long, value_name = "FILE")]
     pub authfile: Option<PathBuf>,
     /// User and password for one registry; the password is the file's first line (repeatable)
-    #[arg(long, value_name = "HOST=USER:PASSWORD-FILE")]
+    #[arg(long, value_name = "HOST=USER:PASSWORD-FILE", value_parser = CredentialsParser)]
     pub creds: Vec<Credentials>,
     /// How many transfers at once
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -71,6 +74,10 @@ pub struct RegistryArgs {
     #[arg(long, value_name = "N", default_value_t = 5,
           value_parser = clap::value_parser!(u8).range(0..=20))]
     pub retries: u8,
+    /// How long a registry may be silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
 }
 
 /// Where the password of a user of a registry is.
@@ -85,17 +92,39 @@ pub struct Credentials {
 }
 
 impl FromStr for Credentials {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Credentials, String> {
-        // The text is not repeated in the message: it may be a password, put there by mistake.
-        let wanted = || "expected HOST=USER:PASSWORD-FILE".to_owned();
+    fn from_str(text: &str) -> Result<Credentials, &'static str> {
+        let wanted = || "expected HOST=USER:PASSWORD-FILE";
         let (at, rest) = text.split_once('=').ok_or_else(wanted)?;
         let (user, file) = rest.split_once(':').ok_or_else(wanted)?;
         if user.is_empty() || file.is_empty() {
             return Err(wanted());
         }
-        Ok(Credentials { host: host(at)?, user: user.to_owned(), password_file: file.into() })
+        let at = host(at).map_err(|_| wanted())?;
+        Ok(Credentials { host: at, user: user.to_owned(), password_file: file.into() })
+    }
+}
+
+/// Reads [`Credentials`] and does not repeat the text in its errors, as clap's own parsers do: it
+/// may be a password, put there by mistake.
+#[derive(Clone)]
+struct CredentialsParser;
+
+impl TypedValueParser for CredentialsParser {
+    type Value = Credentials;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        text: &OsStr,
+    ) -> Result<Credentials, clap::Error> {
+        let refused = |why| {
+            let message = format!("a value of --creds is malformed: {why}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        };
+        text.to_str().unwrap_or_default().parse().map_err(refused)
     }
 }
 

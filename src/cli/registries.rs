@@ -1,10 +1,11 @@
 //! A registry client from what the command line says and where credentials usually lie.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::RegistryArgs;
 use super::context::Context;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use super::input;
 use crate::registry::{Client, Config, Credentials};
 
@@ -28,6 +29,7 @@ pub fn client(args: &RegistryArgs, context: &Context) -> Result<Client, Failure>
         ca_pem,
         credentials: credentials(args, context)?,
         retries: u32::from(args.retries),
+        idle_timeout: Duration::from_secs(args.timeout.into()),
         progress: context.shared_progress(),
         ..Config::default()
     })?)
@@ -44,10 +46,23 @@ fn credentials(args: &RegistryArgs, context: &Context) -> Result<Credentials, Fa
         all.extend(found.map_err(|error| Failure::from(error).at(path.display()))?);
     }
     for entry in &args.creds {
-        let password = input::secret_text(&entry.password_file)?;
+        let password = input::secret_text(&entry.password_file);
+        let password = password.map_err(|failure| unnamed(failure, &entry.host))?;
         all.insert(&entry.host, &entry.user, &password);
     }
     Ok(all)
+}
+
+/// A password file that cannot be read may be the password itself, put there by mistake.
+fn unnamed(failure: Failure, host: &str) -> Failure {
+    match failure.code {
+        "file" => {
+            let message = format!("the password file of --creds for {host} cannot be read");
+            let failure = Failure::new(Exit::Failed, "password-file", message);
+            failure.hint("a file is to be named, not the password; does it exist?")
+        }
+        _ => failure,
+    }
 }
 
 /// The file that was named, else podman's places, then docker's.

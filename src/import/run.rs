@@ -65,6 +65,9 @@ pub fn run(
     Ok(Summary { images, blobs, bytes })
 }
 
+/// What is done for one image; the set holds the documents that its repository got in this step.
+type Step<'a> = dyn Fn(&Work<'_>, &mut BTreeSet<Digest>) -> Result<(), ImportError> + Sync + 'a;
+
 struct Import<'a> {
     contents: &'a Contents,
     target: &'a dyn Target,
@@ -224,42 +227,56 @@ impl Import<'_> {
 
     /// Manifests of all images, then tags of all images, then the proof that they are there.
     fn publish(&self, work: &[Work<'_>], keep_going: bool) -> Result<Vec<Outcome>, ImportError> {
-        let each = |step: &(dyn Fn(&Work<'_>) -> Result<(), ImportError> + Sync),
-                    so_far: &[Outcome]| {
-            let items: Vec<_> = work.iter().zip(so_far).collect();
-            pool::run(self.jobs, &items, |(work, so_far)| match so_far {
-                Outcome::Failed(_) => Ok(None),
-                _ => match step(work) {
-                    Err(error) if keep_going => Ok(Some(Outcome::Failed(Box::new(error)))),
-                    other => other.map(|()| None),
-                },
-            })
-        };
         let start = |work: &Work<'_>| match work.missing.is_empty() {
             true => Outcome::Present,
             false => Outcome::Loaded,
         };
         let mut outcomes: Vec<Outcome> = work.iter().map(start).collect();
-        let merge = |outcomes: &mut [Outcome], news: Vec<Option<Outcome>>| {
-            for (outcome, new) in outcomes.iter_mut().zip(news) {
-                if let Some(new) = new {
-                    *outcome = new;
-                }
-            }
-        };
-        let news = each(&|work| self.put_manifests(work), &outcomes)?;
-        merge(&mut outcomes, news);
-        let news = each(&|work| self.put_tags(work), &outcomes)?;
-        merge(&mut outcomes, news);
+        self.each(work, &mut outcomes, keep_going, &|work, done| self.put_manifests(work, done))?;
+        self.each(work, &mut outcomes, keep_going, &|work, _| self.put_tags(work))?;
         Ok(outcomes)
     }
 
-    fn put_manifests(&self, work: &Work<'_>) -> Result<(), ImportError> {
-        let mut done = BTreeSet::new();
-        for document in &work.planned.image.documents {
-            self.put_manifest(work, &document.digest, &mut done)?;
+    /// Takes `step` for every image that has not failed: repositories side by side, the images of
+    /// one after another. They share documents, and there are registries that falter when two
+    /// clients put the same one at the same time.
+    fn each(
+        &self,
+        work: &[Work<'_>],
+        outcomes: &mut [Outcome],
+        keep_going: bool,
+        step: &Step<'_>,
+    ) -> Result<(), ImportError> {
+        let mut repositories: BTreeMap<&Repository, Vec<usize>> = BTreeMap::new();
+        for (at, one) in work.iter().enumerate() {
+            if !matches!(outcomes[at], Outcome::Failed(_)) {
+                repositories.entry(&one.planned.target.repository).or_default().push(at);
+            }
+        }
+        let repositories: Vec<Vec<usize>> = repositories.into_values().collect();
+        let failures = pool::run(self.jobs, &repositories, |images| {
+            let (mut done, mut failures) = (BTreeSet::new(), Vec::new());
+            for &at in images {
+                match step(&work[at], &mut done) {
+                    Err(error) if keep_going => failures.push((at, error)),
+                    other => other?,
+                }
+            }
+            Ok::<_, ImportError>(failures)
+        })?;
+        for (at, error) in failures.into_iter().flatten() {
+            outcomes[at] = Outcome::Failed(Box::new(error));
         }
         Ok(())
+    }
+
+    fn put_manifests(
+        &self,
+        work: &Work<'_>,
+        done: &mut BTreeSet<Digest>,
+    ) -> Result<(), ImportError> {
+        let documents = &work.planned.image.documents;
+        documents.iter().try_for_each(|document| self.put_manifest(work, &document.digest, done))
     }
 
     /// Children before parents; the lading lists subjects before what refers to them.
@@ -269,7 +286,7 @@ impl Import<'_> {
         digest: &Digest,
         done: &mut BTreeSet<Digest>,
     ) -> Result<(), ImportError> {
-        if !work.missing.documents.contains(digest) || !done.insert(*digest) {
+        if !work.missing.documents.contains(digest) || done.contains(digest) {
             return Ok(());
         }
         let document = self.document(digest)?;
@@ -277,7 +294,9 @@ impl Import<'_> {
             self.put_manifest(work, &child.digest, done)?;
         }
         let put = self.target.put_manifest(&work.planned.target.repository, document);
-        put.map_err(|error| ImportError::target(&work.planned.target, error))
+        put.map_err(|error| ImportError::target(&work.planned.target, error))?;
+        done.insert(*digest);
+        Ok(())
     }
 
     fn put_tags(&self, work: &Work<'_>) -> Result<(), ImportError> {

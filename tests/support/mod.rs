@@ -3,8 +3,13 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub(crate) mod command;
+pub(crate) mod images;
+pub(crate) mod proxy;
+
+use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -41,6 +46,14 @@ impl DockerRegistry {
         })
     }
 
+    /// A registry that only [`USER`] with [`PASSWORD`] may read and write.
+    pub(crate) fn start_with_password() -> DockerRegistry {
+        let http = "auth: {htpasswd: {realm: test, path: htpasswd}}\n";
+        DockerRegistry::with(http, |at| {
+            std::fs::write(at.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
+        })
+    }
+
     fn with_certificate(make: impl FnOnce(&Path) -> Vec<u8>) -> (DockerRegistry, Vec<u8>) {
         let mut authority = Vec::new();
         let registry =
@@ -50,8 +63,8 @@ impl DockerRegistry {
         (registry, authority)
     }
 
-    /// `http` goes below `http:` in the configuration; `prepare` fills the working directory.
-    fn with(http: &str, prepare: impl FnOnce(&Path)) -> DockerRegistry {
+    /// `more` ends the configuration, which ends with `http:`; `prepare` fills the working directory.
+    fn with(more: &str, prepare: impl FnOnce(&Path)) -> DockerRegistry {
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
         prepare(at);
@@ -59,7 +72,7 @@ impl DockerRegistry {
         let config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http:\n  addr: 127.0.0.1:{port}\n{http}",
+             http:\n  addr: 127.0.0.1:{port}\n{more}",
             at.join("storage").display()
         );
         std::fs::write(at.join("config.yml"), config).unwrap();
@@ -88,11 +101,25 @@ impl DockerRegistry {
         self.port
     }
 
+    /// Every file that makes a manifest or a tag visible, as it lies in the registry's storage.
+    pub(crate) fn manifests(&self) -> BTreeSet<PathBuf> {
+        let storage = walkdir::WalkDir::new(self.directory.path().join("storage")).into_iter();
+        let files = storage.filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+        files.filter(|path| path.iter().any(|part| part == "_manifests")).collect()
+    }
+
     /// `127.0.0.1:<port>`
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 }
+
+/// Who may use a registry with a password.
+pub(crate) const USER: &str = "robot";
+/// The password of [`USER`].
+pub(crate) const PASSWORD: &str = "correct-horse";
+/// bcrypt, made with `perl -e 'print crypt(...)'`.
+const PASSWORD_HASH: &str = "$2y$04$abcdefghijklmnopqrstuuPoaPXzWjiVz4HaNq2LJXksWbO79E.S6";
 
 const SERVER: &str =
     "-subj /CN=server -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
