@@ -377,3 +377,6 @@ impl From<HeadFile> for BundlePath {
         BundlePath::Head(file)
     }
 }
+
+#[cfg(test)]
+mod tests;
