@@ -1,12 +1,13 @@
 //! The same bundle in another packaging: every file is carried over byte for byte, proven on the
 //! way, and nothing needs to be signed again.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use crate::bundle::{BlobPath, BundlePath, HeadFile, Packaging, WriteError, Writer};
 use crate::files::FileError;
-use crate::oci::MARK_BLOCK;
+use crate::oci::{Digest, MARK_BLOCK, Manifest};
 use crate::pool;
 use crate::report::Progress;
 use crate::verify::{Contents, VerifyError};
@@ -40,12 +41,7 @@ pub fn repack(
     jobs: usize,
     progress: &dyn Progress,
 ) -> Result<(), RepackError> {
-    let documents = bundle.documents().map(|document| document.descriptor());
-    let documents = documents.map(|descriptor| (descriptor.digest, descriptor.size));
-    let blobs = bundle.catalog().blobs.iter().map(|blob| (blob.digest, blob.size));
-    let places =
-        documents.chain(blobs).filter_map(|(digest, size)| Some((BlobPath::of(&digest)?, size)));
-    let places: Vec<(BlobPath, u64)> = places.collect();
+    let places = places(bundle);
     let writer = Writer::create(out, packaging, &places)?;
     progress.begin("repacking", bundle.seal().bytes);
     pool::run(jobs, &places, |(blob, _)| copy(bundle, &writer, *blob, progress))?;
@@ -61,6 +57,26 @@ pub fn repack(
         }
     }
     Ok(writer.finish(&heads, &signatures, &bundle.head(HeadFile::Seal)?)?)
+}
+
+/// Documents and blobs in the order in which an export writes them, so that a bundle has one form
+/// in each packaging.
+fn places(bundle: &Contents) -> Vec<(BlobPath, u64)> {
+    let mut seen = BTreeSet::new();
+    let mut places = Vec::new();
+    let mut add = |digest: Digest, size| {
+        if let Some(path) = BlobPath::of(&digest).filter(|path| seen.insert(*path)) {
+            places.push((path, size));
+        }
+    };
+    bundle.documents().map(Manifest::descriptor).for_each(|it| add(it.digest, it.size));
+    for image in bundle.images() {
+        let documents: BTreeSet<Digest> = image.documents.iter().map(|it| it.digest).collect();
+        let documents = documents.iter().filter_map(|digest| bundle.document(digest));
+        let blobs = documents.flat_map(Manifest::blobs);
+        blobs.filter(|it| !image.omits(&it.digest)).for_each(|it| add(it.digest, it.size));
+    }
+    places
 }
 
 fn copy(
@@ -89,3 +105,6 @@ fn copy(
     }
     Ok(out.finish()?)
 }
+
+#[cfg(test)]
+mod tests;

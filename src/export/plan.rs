@@ -13,7 +13,8 @@ pub struct Plan {
     pub images: Vec<PinnedImage>,
     /// Their manifests and indexes.
     pub documents: BTreeMap<Digest, Manifest>,
-    /// Their configs, layers and other blobs, each once, in the order of the images.
+    /// Their configs, layers and other blobs, each once, in the order of the images. A document
+    /// that an image holds as a blob as well is among them.
     pub blobs: Vec<PlannedBlob>,
 }
 
@@ -29,16 +30,19 @@ pub struct PlannedBlob {
 }
 
 impl Plan {
-    /// The sum of the blobs' sizes, in bytes.
+    /// The sum of the blobs' sizes, in bytes. What manifests state is unproven, so the sum ends at
+    /// the largest number.
     pub fn blob_bytes(&self) -> u64 {
-        self.blobs.iter().map(|blob| blob.descriptor.size).sum()
+        self.blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.descriptor.size))
     }
 
     /// Every blob and document with its size, in the order in which they are written.
     pub fn places(&self) -> Vec<(BlobPath, u64)> {
         let documents = self.documents.values().map(Manifest::descriptor);
         let documents = documents.filter_map(|it| Some((BlobPath::of(&it.digest)?, it.size)));
-        documents.chain(self.blobs.iter().map(|blob| (blob.path, blob.descriptor.size))).collect()
+        let blobs =
+            self.blobs.iter().filter(|it| !self.documents.contains_key(&it.descriptor.digest));
+        documents.chain(blobs.map(|blob| (blob.path, blob.descriptor.size))).collect()
     }
 }
 
@@ -55,24 +59,20 @@ pub fn plan(
         return Err(ExportError::Nothing);
     }
     images.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut sizes: BTreeMap<Digest, u64> = documents
-        .values()
-        .map(|document| (document.descriptor().digest, document.descriptor().size))
-        .collect();
+    let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
     let mut blobs = Vec::new();
     for (at, image) in images.iter().enumerate() {
         for descriptor in blobs_of(image, &documents)? {
             let digest = descriptor.digest;
-            match sizes.insert(digest, descriptor.size) {
-                None => {
-                    let path = path_of(image, digest)?;
-                    blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
-                }
-                Some(first) if first != descriptor.size => {
-                    let (name, second) = (image.name.clone(), descriptor.size);
-                    return Err(ExportError::Sizes { name, blob: digest, first, second });
-                }
-                Some(_) => {}
+            let seen = sizes.insert(digest, descriptor.size);
+            let first = seen.or_else(|| documents.get(&digest).map(|it| it.descriptor().size));
+            if let Some(first) = first.filter(|first| *first != descriptor.size) {
+                let (name, second) = (image.name.clone(), descriptor.size);
+                return Err(ExportError::Sizes { name, blob: digest, first, second });
+            }
+            if seen.is_none() {
+                let path = path_of(image, digest)?;
+                blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
             }
         }
     }
@@ -105,3 +105,6 @@ fn path_of(image: &PinnedImage, digest: Digest) -> Result<BlobPath, ExportError>
     BlobPath::of(&digest)
         .ok_or_else(|| ExportError::Unsupported { name: image.name.clone(), digest })
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,7 +116,10 @@ fn sign(seal: &[u8], signers: &[Box<dyn Signer>]) -> Result<Vec<(HeadFile, Vec<u
         signer.public().verify(seal, &signature)?;
         Ok((HeadFile::Signature(signer.public().key_id()), signature))
     };
-    let signatures = signers.iter().map(|signer| sign(signer.as_ref())).collect::<Result<BTreeMap<_, _>, ExportError>>()?;
+    let signatures = signers
+        .iter()
+        .map(|signer| sign(signer.as_ref()))
+        .collect::<Result<BTreeMap<_, _>, ExportError>>()?;
     Ok(signatures.into_iter().collect())
 }
 
