@@ -106,3 +106,6 @@ impl Read for BlobReader {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;
