@@ -77,3 +77,6 @@ impl Lading {
         Ok(lading)
     }
 }
+
+#[cfg(test)]
+mod tests;
