@@ -85,3 +85,6 @@ fn copy(
     }
     Ok(out.finish()?)
 }
+
+#[cfg(test)]
+mod tests;

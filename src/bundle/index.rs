@@ -184,3 +184,6 @@ fn docker_choice(image: &PinnedImage) -> Option<Digest> {
         .or_else(|| children().next())
         .map(|child| child.digest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,6 @@ impl Lading {
         Ok(lading)
     }
 }
+
+#[cfg(test)]
+mod tests;

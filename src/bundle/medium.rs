@@ -382,3 +382,6 @@ impl From<HeadFile> for BundlePath {
         BundlePath::Head(file)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,8 +129,8 @@ impl Import<'_> {
         self.progress.end();
         let staged: Vec<_> = lacking.iter().zip(staged.into_iter().map(Mutex::new)).collect();
         pool::run(self.jobs, &staged, |(blob, staged)| {
-            let staged = staged.lock().expect("no thread panics with the lock").take();
-            self.settle(blob, staged)
+            let mut staged = staged.lock().expect("no thread panics with the lock");
+            self.settle(blob, std::mem::take(&mut *staged))
         })?;
         Ok((to_send.clone().count() as u64, to_send.sum()))
     }
@@ -180,12 +180,30 @@ impl Import<'_> {
         Ok(Some(lacking).filter(|lacking| !lacking.repositories.is_empty()))
     }
 
-    /// Stages a blob in the first repository that lacks it, unless another can share it.
-    fn stage(&self, blob: &Lacking<'_>) -> Result<Option<Box<dyn Staged>>, ImportError> {
-        match blob.held {
-            Some(_) => Ok(None),
-            None => self.send(&blob.descriptor, blob.repositories[0]).map(Some),
+    /// Stages a blob in the first repository that lacks it. What another repository holds is shared,
+    /// and staged where that cannot be: damage must come to light before the first commit.
+    fn stage<'a>(&self, blob: &Lacking<'a>) -> Result<Vec<Upload<'a>>, ImportError> {
+        let Some(held) = blob.held else {
+            let first = blob.repositories[0];
+            return Ok(vec![(first, self.send(&blob.descriptor, first)?)]);
+        };
+        let mut staged = Vec::new();
+        for to in &blob.repositories {
+            if !self.share(&blob.descriptor, held, to)? {
+                staged.push((*to, self.send(&blob.descriptor, to)?));
+            }
         }
+        Ok(staged)
+    }
+
+    fn share(
+        &self,
+        blob: &Descriptor,
+        from: &Repository,
+        to: &Repository,
+    ) -> Result<bool, ImportError> {
+        let shared = self.target.share(blob, from, to);
+        shared.map_err(|error| ImportError::target(blob.digest, error))
     }
 
     fn send(&self, blob: &Descriptor, to: &Repository) -> Result<Box<dyn Staged>, ImportError> {
@@ -197,29 +215,24 @@ impl Import<'_> {
     }
 
     /// Commits what is staged, then shares the blob with the other repositories.
-    fn settle(
-        &self,
-        blob: &Lacking<'_>,
-        staged: Option<Box<dyn Staged>>,
-    ) -> Result<(), ImportError> {
-        let failed = |error| ImportError::target(blob.descriptor.digest, error);
-        let (held, rest) = match (staged, blob.held) {
-            (Some(staged), _) => {
-                let (first, rest) =
-                    blob.repositories.split_first().expect("a lacking blob lacks somewhere");
-                match staged.commit() {
-                    Err(TargetError::Expired) => self.send(&blob.descriptor, first)?.commit(),
-                    other => other,
-                }
-                .map_err(failed)?;
-                (*first, rest)
+    fn settle(&self, blob: &Lacking<'_>, staged: Vec<Upload<'_>>) -> Result<(), ImportError> {
+        let descriptor = &blob.descriptor;
+        let failed = |error| ImportError::target(descriptor.digest, error);
+        for (to, upload) in staged {
+            match upload.commit() {
+                Err(TargetError::Expired) => self.send(descriptor, to)?.commit(),
+                other => other,
             }
-            (None, Some(held)) => (held, blob.repositories.as_slice()),
-            (None, None) => return Ok(()),
-        };
+            .map_err(failed)?;
+        }
+        if blob.held.is_some() {
+            return Ok(());
+        }
+        let (first, rest) =
+            blob.repositories.split_first().expect("a lacking blob lacks somewhere");
         for to in rest {
-            if !self.target.share(&blob.descriptor, held, to).map_err(failed)? {
-                self.send(&blob.descriptor, to)?.commit().map_err(failed)?;
+            if !self.share(descriptor, first, to)? {
+                self.send(descriptor, to)?.commit().map_err(failed)?;
             }
         }
         Ok(())
@@ -327,6 +340,9 @@ fn tags(planned: &PlannedImage<'_>) -> Vec<(Tag, Digest)> {
     tagged.chain(own).collect()
 }
 
+/// A blob that a repository has taken and shows to nobody.
+type Upload<'a> = (&'a Repository, Box<dyn Staged>);
+
 /// A blob that some repositories lack.
 struct Lacking<'a> {
     descriptor: Descriptor,
@@ -347,3 +363,6 @@ impl<R: io::Read> io::Read for Counted<'_, R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

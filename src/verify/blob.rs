@@ -125,3 +125,6 @@ impl Read for BlobReader {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

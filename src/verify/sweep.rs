@@ -56,3 +56,6 @@ impl Contents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
