@@ -23,6 +23,9 @@ pub struct Lading {
     pub tool: String,
     /// Every image, sorted by name.
     pub images: Vec<PinnedImage>,
+    /// The place of the transfer record. This version writes none and passes over what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Why a lading is refused. Always the input's fault.
@@ -46,7 +49,7 @@ impl Lading {
     /// A lading of `images`, which it sorts by name.
     pub fn new(tool: &str, mut images: Vec<PinnedImage>) -> Lading {
         images.sort_by(|a, b| a.name.cmp(&b.name));
-        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images }
+        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images, record: None }
     }
 
     /// The file's bytes: JSON with two spaces of indentation and a last line feed.

@@ -129,8 +129,8 @@ impl Import<'_> {
         self.progress.end();
         let staged: Vec<_> = lacking.iter().zip(staged.into_iter().map(Mutex::new)).collect();
         pool::run(self.jobs, &staged, |(blob, staged)| {
-            let mut staged = staged.lock().expect("no thread panics with the lock");
-            self.settle(blob, std::mem::take(&mut *staged))
+            let staged = staged.lock().expect("no thread panics with the lock").take();
+            self.settle(blob, staged)
         })?;
         Ok((to_send.clone().count() as u64, to_send.sum()))
     }
@@ -180,30 +180,16 @@ impl Import<'_> {
         Ok(Some(lacking).filter(|lacking| !lacking.repositories.is_empty()))
     }
 
-    /// Stages a blob in the first repository that lacks it. What another repository holds is shared,
-    /// and staged where that cannot be: damage must come to light before the first commit.
-    fn stage<'a>(&self, blob: &Lacking<'a>) -> Result<Vec<Upload<'a>>, ImportError> {
-        let Some(held) = blob.held else {
-            let first = blob.repositories[0];
-            return Ok(vec![(first, self.send(&blob.descriptor, first)?)]);
-        };
-        let mut staged = Vec::new();
-        for to in &blob.repositories {
-            if !self.share(&blob.descriptor, held, to)? {
-                staged.push((*to, self.send(&blob.descriptor, to)?));
-            }
+    /// Stages a blob in the first repository that lacks it. What another repository holds will be
+    /// shared; the bundle's own copy is proven all the same, for the target may not share it, and
+    /// damage must come to light before anything is seen.
+    fn stage(&self, blob: &Lacking<'_>) -> Result<Option<Box<dyn Staged>>, ImportError> {
+        if blob.held.is_none() {
+            return self.send(&blob.descriptor, blob.repositories[0]).map(Some);
         }
-        Ok(staged)
-    }
-
-    fn share(
-        &self,
-        blob: &Descriptor,
-        from: &Repository,
-        to: &Repository,
-    ) -> Result<bool, ImportError> {
-        let shared = self.target.share(blob, from, to);
-        shared.map_err(|error| ImportError::target(blob.digest, error))
+        let mut content = self.contents.blob(&blob.descriptor.digest)?;
+        io::copy(&mut content, &mut io::sink()).map_err(VerifyError::from_io)?;
+        Ok(None)
     }
 
     fn send(&self, blob: &Descriptor, to: &Repository) -> Result<Box<dyn Staged>, ImportError> {
@@ -214,26 +200,27 @@ impl Import<'_> {
         self.target.stage(to, blob, &open).map_err(|error| ImportError::target(blob.digest, error))
     }
 
-    /// Commits what is staged, then shares the blob with the other repositories.
-    fn settle(&self, blob: &Lacking<'_>, staged: Vec<Upload<'_>>) -> Result<(), ImportError> {
+    /// Commits what is staged, and lets the other repositories share it.
+    fn settle(
+        &self,
+        blob: &Lacking<'_>,
+        mut staged: Option<Box<dyn Staged>>,
+    ) -> Result<(), ImportError> {
         let descriptor = &blob.descriptor;
         let failed = |error| ImportError::target(descriptor.digest, error);
-        for (to, upload) in staged {
-            match upload.commit() {
-                Err(TargetError::Expired) => self.send(descriptor, to)?.commit(),
-                other => other,
+        let mut held = blob.held;
+        for to in &blob.repositories {
+            match (staged.take(), held) {
+                (Some(staged), _) => match staged.commit() {
+                    Err(TargetError::Expired) => self.send(descriptor, to)?.commit(),
+                    other => other,
+                }
+                .map_err(failed)?,
+                (None, Some(from))
+                    if self.target.share(descriptor, from, to).map_err(failed)? => {}
+                (None, _) => self.send(descriptor, to)?.commit().map_err(failed)?,
             }
-            .map_err(failed)?;
-        }
-        if blob.held.is_some() {
-            return Ok(());
-        }
-        let (first, rest) =
-            blob.repositories.split_first().expect("a lacking blob lacks somewhere");
-        for to in rest {
-            if !self.share(descriptor, first, to)? {
-                self.send(descriptor, to)?.commit().map_err(failed)?;
-            }
+            held = held.or(Some(to));
         }
         Ok(())
     }
@@ -339,9 +326,6 @@ fn tags(planned: &PlannedImage<'_>) -> Vec<(Tag, Digest)> {
     let own = planned.target.tag.clone().map(|tag| (tag, planned.image.digest));
     tagged.chain(own).collect()
 }
-
-/// A blob that a repository has taken and shows to nobody.
-type Upload<'a> = (&'a Repository, Box<dyn Staged>);
 
 /// A blob that some repositories lack.
 struct Lacking<'a> {

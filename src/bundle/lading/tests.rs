@@ -9,7 +9,8 @@ fn image(name: &str) -> PinnedImage {
         "role": "root",
     });
     let image = json!({
-        "name": name, "source": name, "why": ["a \"test\"\n"], "digest": digest, "documents": [root],
+        "name": name, "source": name, "why": ["a \"test\"\n"], "digest": digest, "bytes": 7,
+        "documents": [root],
     });
     serde_json::from_value(image).unwrap()
 }

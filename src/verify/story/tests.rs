@@ -167,8 +167,16 @@ fn every_blob_is_accounted_for() {
     let behind = found(|parts| {
         let (reason, platform) = (OmittedReason::Foreign, None);
         parts.image().omitted.push(Omitted { digest: digest("layer"), reason, platform });
+        parts.image().bytes -= "layer".len() as u64;
     });
     assert_eq!(behind, StoryError::Unaccounted(digest("layer")));
+}
+
+#[test]
+fn the_lading_states_the_size_of_the_blobs() {
+    let wrong = found(|parts| parts.image().bytes += 1);
+    let (stated, found) = (25, 24);
+    assert_eq!(wrong, StoryError::ImageBytes { image: NAME.to_owned(), stated, found });
 }
 
 #[test]

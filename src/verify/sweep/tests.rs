@@ -1,7 +1,7 @@
-use crate::oci::MARK_BLOCK;
 use super::*;
 use crate::bundle::{BundlePath, Packaging};
 use crate::oci::Digest;
+use crate::oci::MARK_BLOCK;
 use crate::report::{Event, Silent};
 use crate::tests::{Maker, flip, noise};
 use std::sync::atomic::{AtomicU64, Ordering};
