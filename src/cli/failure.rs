@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::Format;
-use super::output::escaped;
+use super::output::{escaped, escaped_json};
 
 /// What the exit code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,20 +65,18 @@ impl Failure {
         let _ = writeln!(std::io::stderr(), "{}", self.text(format));
     }
 
-    /// Says it on standard error as something that did not end the work.
-    pub fn warn(&self) {
-        let _ = writeln!(std::io::stderr(), "missing: {}", escaped(&self.message));
+    /// Says it on standard error as something that did not end the work; `what` is the first word.
+    pub fn warn(&self, what: &str) {
+        let _ = writeln!(std::io::stderr(), "{what}: {}", escaped(&self.message));
     }
 
     fn text(&self, format: Format) -> String {
         match (format, &self.hint) {
-            (Format::Json, hint) => json!({
-                "code": self.code,
-                "message": self.message,
-                "hint": hint,
-                "exit": self.exit as u8,
-            })
-            .to_string(),
+            (Format::Json, hint) => {
+                let (code, message, exit) = (self.code, &self.message, self.exit as u8);
+                let failure = json!({"code": code, "message": message, "hint": hint, "exit": exit});
+                escaped_json(&failure.to_string())
+            }
             (Format::Table, None) => format!("error: {}", escaped(&self.message)),
             (Format::Table, Some(hint)) => {
                 format!("error: {}\nhint: {}", escaped(&self.message), escaped(hint))

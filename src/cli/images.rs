@@ -141,7 +141,7 @@ pub fn partial(failures: &[Failure]) -> Result<(), Failure> {
         return Ok(());
     }
     for failure in failures {
-        failure.warn();
+        failure.warn("missing");
     }
     let message = format!("{} of the images asked for are missing", failures.len());
     Err(Failure::new(Exit::Partial, "partial", message))
