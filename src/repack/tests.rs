@@ -27,7 +27,7 @@ fn the_way_round_ends_where_it_began() {
         let out = maker.path(out);
         let contents = examine(&[from]).unwrap();
         repack(&contents, &out, packaging, 2, &Silent).unwrap();
-        maker.verify(&[out.clone()]).unwrap().get().prove_blobs(&Silent).unwrap();
+        maker.verify(std::slice::from_ref(&out)).unwrap().get().prove_blobs(&Silent).unwrap();
         from = out;
     }
     assert!(tree(&from) == tree(&maker.path("bundle")));

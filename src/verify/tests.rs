@@ -71,7 +71,7 @@ fn each_file_is_missed_by_its_name() {
     for (name, bytes) in tree(&bundle) {
         let path: BundlePath = name.to_str().unwrap().parse().unwrap();
         std::fs::remove_file(bundle.join(&name)).unwrap();
-        let refused = maker.verify(&[bundle.clone()]).unwrap_err();
+        let refused = maker.verify(std::slice::from_ref(&bundle)).unwrap_err();
         match path {
             BundlePath::Head(HeadFile::Signature(_)) => {
                 let none = TrustError::Threshold { needed: 1, valid: 0, unknown: 0 };

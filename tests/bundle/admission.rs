@@ -46,9 +46,15 @@ fn keys_are_counted_against_the_threshold() {
         (format!("verify two {all} --threshold 3"), Some((4, "threshold"))),
         (format!("verify two {all} --threshold 4"), Some((2, "invalid-threshold"))),
         (format!("verify two {all} --threshold 0"), Some((2, "invalid-threshold"))),
-        ("verify two --trust a.key.pub --trust c.key.pub --threshold 2".into(), Some((4, "threshold"))),
+        (
+            "verify two --trust a.key.pub --trust c.key.pub --threshold 2".into(),
+            Some((4, "threshold")),
+        ),
         ("verify two --trust c.key.pub".into(), Some((4, "threshold"))),
-        ("verify two --trust a.key.pub --trust a.key.pub --threshold 2".into(), Some((2, "invalid-threshold"))),
+        (
+            "verify two --trust a.key.pub --trust a.key.pub --threshold 2".into(),
+            Some((2, "invalid-threshold")),
+        ),
     ] {
         match expected {
             None => drop(work.ok(&line)),

@@ -14,7 +14,8 @@ const OUTS: [&str; 3] = ["-o out", "-o out.tar", "-o out --volume-size 1MiB"];
 fn a_source_that_lies() {
     let work = Work::new();
     layout(&work);
-    let layer = "layout/blobs/sha256/ce4f8385c243307a68ec489571b8c08a6cc628a5450c5e23b35a4b6be6d3dfca";
+    let layer =
+        "layout/blobs/sha256/ce4f8385c243307a68ec489571b8c08a6cc628a5450c5e23b35a4b6be6d3dfca";
     let good = std::fs::read(work.path(layer)).unwrap();
     let mut flipped = good.clone();
     flipped[500] ^= 1;
@@ -43,7 +44,8 @@ fn a_source_that_changes_after_the_lock() {
     let work = Work::new();
     layout(&work);
     work.ok("lock oci:layout -o images.lock");
-    let manifest = "layout/blobs/sha256/14f88c71821dea901ce7505b1c8b996c30e9f911340a2d720904afbe4099ab88";
+    let manifest =
+        "layout/blobs/sha256/14f88c71821dea901ce7505b1c8b996c30e9f911340a2d720904afbe4099ab88";
     flip(&work.path(manifest), 10, 0);
     let (exit, _) = work.refused("export --lock images.lock -o out --key a.key");
     assert_eq!(exit, 3);
@@ -95,8 +97,9 @@ fn a_medium_that_is_full() {
             "{} export oci:{TESTDATA}/images:library/busybox:1.35 --key a.key -o {out}",
             env!("CARGO_BIN_EXE_gapferry")
         );
-        let script =
-            format!("mount -t tmpfs -o size=64k none m; {export}; echo exit $?; ls -AR m; rm -rf m/*");
+        let script = format!(
+            "mount -t tmpfs -o size=64k none m; {export}; echo exit $?; ls -AR m; rm -rf m/*"
+        );
         let ran = work.command("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap();
         let text = String::from_utf8(ran.stdout).unwrap();
         assert_eq!(text, "exit 1\nm:\n", "{out}");

@@ -26,7 +26,9 @@ fn the_way_through_all_packagings_changes_nothing() {
         work.ok(&format!("verify {to} --trust a.key.pub"));
     }
     assert!(tree(&work.path("e")) == start);
-    assert!(std::fs::read(work.path("a.tar")).unwrap() == std::fs::read(work.path("b.tar")).unwrap());
+    assert!(
+        std::fs::read(work.path("a.tar")).unwrap() == std::fs::read(work.path("b.tar")).unwrap()
+    );
     assert!(std::fs::read_dir(work.path("v")).unwrap().count() > 8);
     let seal = |bundle: &str| work.json(&format!("inspect {bundle}"))["seal"].clone();
     assert!(["a.tar", "v", "e"].iter().all(|bundle| seal(bundle) == seal("d")));

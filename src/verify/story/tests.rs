@@ -222,7 +222,8 @@ fn a_blob_has_one_size() {
 
 #[test]
 fn a_document_is_what_the_lading_says() {
-    let cases: [(&str, usize, fn(&mut PinnedImage)); 9] = [
+    type Change = fn(&mut PinnedImage);
+    let cases: [(&str, usize, Change); 9] = [
         ("root", 1, |image| image.documents[1].role = Role::Root),
         ("child", 0, |image| image.documents[0].role = Role::Child),
         ("child", 3, |image| image.documents[3].role = Role::Child),
