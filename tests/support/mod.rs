@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct DockerRegistry {
     process: Child,
     /// Goes with the registry.
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     port: u16,
 }
 
@@ -83,7 +83,7 @@ impl DockerRegistry {
             .stderr(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let registry = DockerRegistry { process, _directory: directory, port };
+        let registry = DockerRegistry { process, directory, port };
         registry.wait();
         registry
     }
