@@ -2,7 +2,9 @@
 
 mod access;
 mod damage;
+mod faults;
 mod names;
+mod partly;
 mod selection;
 #[path = "../support/mod.rs"]
 mod support;

@@ -83,7 +83,7 @@ impl DockerRegistry {
             .stderr(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let registry = DockerRegistry { process, directory: directory, port };
+        let registry = DockerRegistry { process, directory, port };
         registry.wait();
         registry
     }
