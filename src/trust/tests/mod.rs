@@ -1,5 +1,7 @@
 //! Keys and signatures against `openssl`, and every way in which they are refused.
 
+mod wycheproof;
+
 use std::path::Path;
 use std::process::Command;
 
