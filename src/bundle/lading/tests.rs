@@ -84,3 +84,11 @@ fn what_is_no_lading_is_malformed() {
         assert!(matches!(Lading::parse(text.as_bytes()), Err(LadingError::Json(_))), "{text}");
     }
 }
+
+#[test]
+fn a_transfer_record_is_passed_over_and_nothing_else() {
+    let recorded = read(|value| value["record"] = json!({"ticket": "T-1", "by": ["a", "b"]}));
+    assert_eq!(recorded.unwrap().images, lading().images);
+    assert!(matches!(read(|value| value["record"] = json!("T-1")), Err(LadingError::Json(_))));
+    assert!(matches!(read(|value| value["other"] = json!({})), Err(LadingError::Json(_))));
+}
