@@ -162,7 +162,7 @@ impl Medium {
             let name = entry.file_name();
             let extra = || MediumError::Extra(entry.path());
             let name = name.to_str().ok_or_else(extra)?;
-            if SYSTEM.contains(&name) || name.starts_with(".Trash-") {
+            if is_system(name) {
                 continue;
             }
             if COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
@@ -357,6 +357,11 @@ impl Read for PieceReader {
         self.left -= count as u64;
         Ok(count)
     }
+}
+
+/// True for what an operating system puts on a medium by itself.
+pub(super) fn is_system(name: &str) -> bool {
+    SYSTEM.contains(&name) || name.starts_with(".Trash-")
 }
 
 /// `volume-0001.tar` is volume 1.

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::medium::volume_name;
+use super::medium::{is_system, volume_name};
 use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use crate::files::{self, AtomicFile, FileError};
@@ -221,12 +221,11 @@ fn finish_archive<'a>(
 }
 
 impl Leftovers {
-    /// Makes `directory`, or takes it when it is there and empty.
+    /// Makes `directory`, or takes it when it is there and empty, as the top of a fresh medium is.
     fn create(directory: &Path) -> Result<Leftovers, WriteError> {
-        let empty = std::fs::read_dir(directory).map(|mut entries| entries.next().is_none());
-        let found = match empty {
-            Ok(true) => true,
-            Ok(false) => return Err(WriteError::Exists(directory.to_owned())),
+        let found = match entries(directory) {
+            Ok(entries) if entries.is_empty() => true,
+            Ok(_) => return Err(WriteError::Exists(directory.to_owned())),
             Err(_) => {
                 refuse_existing(directory)?;
                 files::create_directories(directory)?;
@@ -250,13 +249,20 @@ impl Leftovers {
     }
 }
 
+/// What is in a directory, but for what an operating system puts there by itself.
+fn entries(directory: &Path) -> io::Result<Vec<std::fs::DirEntry>> {
+    let own = |entry: &std::fs::DirEntry| entry.file_name().to_str().is_some_and(is_system);
+    let all = std::fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    Ok(all.into_iter().filter(|entry| !own(entry)).collect())
+}
+
 impl Drop for Leftovers {
     fn drop(&mut self) {
         if self.finished {
             return;
         }
         // The directory was empty when this bundle was begun: all of it is ours.
-        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+        for entry in entries(&self.directory).unwrap_or_default() {
             let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 true => std::fs::remove_dir_all(entry.path()),
                 false => std::fs::remove_file(entry.path()),

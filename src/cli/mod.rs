@@ -105,7 +105,12 @@ pub fn main() -> ExitCode {
         Err(error) => return unreadable(&error),
     };
     let format = cli.output.output;
-    match cli.command.run(&Context::new(&cli.output)) {
+    // A bar that is still drawn must be gone before anything else is said.
+    let outcome = {
+        let context = Context::new(&cli.output);
+        cli.command.run(&context)
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(format);

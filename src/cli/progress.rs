@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use super::args::{OutputArgs, ProgressMode};
 use super::output::{bytes, escaped};
@@ -58,7 +58,10 @@ impl Progress for Bars {
         let template = if total == 0 { SPINNER } else { BAR };
         let style =
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(total).with_style(style).with_message(escaped(phase));
+        let bar = ProgressBar::new(total)
+            .with_style(style)
+            .with_message(escaped(phase))
+            .with_finish(ProgressFinish::AndClear);
         bar.enable_steady_tick(TICK);
         *lock(&self.bar) = Some(bar);
     }

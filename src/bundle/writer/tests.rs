@@ -178,3 +178,16 @@ fn content_is_as_long_as_announced() {
         assert!(long.write_all(b"x").is_err(), "{name}");
     }
 }
+
+#[test]
+fn the_top_of_a_fresh_medium_counts_as_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = dir.path().join("lost+found/x");
+    std::fs::create_dir(theirs.parent().unwrap()).unwrap();
+    std::fs::write(&theirs, "x").unwrap();
+    drop(Writer::create(dir.path(), Packaging::Directory, &announced()).unwrap());
+    assert_eq!(tree(dir.path()).into_keys().collect::<Vec<_>>(), [Path::new("lost+found/x")]);
+    write(dir.path(), Packaging::Directory, false);
+    assert_eq!(found(dir.path()).len(), announced().len() + 4);
+    assert_eq!(std::fs::read(&theirs).unwrap(), b"x");
+}
