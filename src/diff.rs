@@ -71,9 +71,14 @@ pub fn diff(first: &Side<'_>, second: &Side<'_>) -> Diff {
         changed: changed.map(|(name, _)| change(name)).collect(),
         same: before.iter().filter(|(name, it)| after.get(*name) == Some(*it)).count(),
         new_blobs: new.clone().count(),
-        new_bytes: new.map(|(_, size)| size).sum(),
-        shared_bytes: shared.map(|(_, size)| size).sum(),
+        new_bytes: total(new),
+        shared_bytes: total(shared),
     }
+}
+
+/// The sum of the sizes. A lock may state any, so it ends at the largest number.
+fn total<'a>(blobs: impl Iterator<Item = (&'a Digest, &'a u64)>) -> u64 {
+    blobs.fold(0, |sum, (_, size)| sum.saturating_add(*size))
 }
 
 #[cfg(test)]

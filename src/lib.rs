@@ -45,3 +45,6 @@ pub mod source;
 pub mod target;
 pub mod trust;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;

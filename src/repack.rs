@@ -1,12 +1,11 @@
 //! The same bundle in another packaging: every file is carried over byte for byte, proven on the
 //! way, and nothing needs to be signed again.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 
 use crate::bundle::{BlobPath, BundlePath, HeadFile, Packaging, WriteError, Writer};
 use crate::files::FileError;
-use crate::oci::MARK_BLOCK;
 use crate::pool;
 use crate::report::Progress;
 use crate::verify::{Contents, VerifyError};
@@ -73,14 +72,19 @@ fn copy(
         Some(document) => write(document.raw())?,
         None => {
             let mut reader = bundle.blob(&blob.digest())?;
-            let mut block = vec![0; MARK_BLOCK];
             loop {
-                match reader.read(&mut block).map_err(VerifyError::from_io)? {
-                    0 => break,
-                    count => write(&block[..count])?,
+                let block = reader.fill_buf().map_err(VerifyError::from_io)?;
+                if block.is_empty() {
+                    break;
                 }
+                write(block)?;
+                let count = block.len();
+                reader.consume(count);
             }
         }
     }
     Ok(out.finish()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gapferry::layout::{Layout, LayoutWriter, Store as _};
 use gapferry::oci::{Descriptor, Digest, MediaType};
@@ -34,7 +34,13 @@ fn a_killed_writer_leaves_nothing_half() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(5 * round));
+        // Once it is at work, at an instant that is another each round.
+        let (before, deadline) = (names(&root), Instant::now() + Duration::from_secs(60));
+        while names(&root) < before + 2 {
+            assert!(Instant::now() < deadline, "the process does not get to work");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(700 * round));
         child.kill().unwrap();
         child.wait().unwrap();
         if let Ok(layout) = Layout::open(&root) {
@@ -42,11 +48,16 @@ fn a_killed_writer_leaves_nothing_half() {
         }
     }
     let writer = LayoutWriter::open_or_create(&root).unwrap();
-    assert!(writer.entries().unwrap().len() > 10, "the killed processes did not get to work");
+    assert!(writer.entries().unwrap().len() as u64 >= 2 * ROUNDS);
     let left = std::fs::read_dir(root.join(".gapferry")).unwrap();
     let left =
         left.filter(|left| left.as_ref().unwrap().path().extension() == Some("part".as_ref()));
     assert_eq!(left.count(), 0);
+}
+
+/// How many names the layout has by now.
+fn names(root: &Path) -> usize {
+    Layout::open(root).map_or(0, |layout| layout.entries().len())
 }
 
 /// Every blob is what its name says, and every entry leads to a blob.

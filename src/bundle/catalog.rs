@@ -42,6 +42,7 @@ struct Head {
 
 /// One blob: a config, a layer, or whatever else a manifest refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CatalogBlob {
     /// Its digest, under which it is stored.
     pub digest: Digest,

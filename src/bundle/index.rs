@@ -31,7 +31,7 @@ pub enum IndexError {
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Entry {
     media_type: MediaType,
     digest: Digest,
@@ -43,7 +43,7 @@ struct Entry {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Index {
     schema_version: u32,
     media_type: String,
@@ -184,3 +184,6 @@ fn docker_choice(image: &PinnedImage) -> Option<Digest> {
         .or_else(|| children().next())
         .map(|child| child.digest)
 }
+
+#[cfg(test)]
+mod tests;

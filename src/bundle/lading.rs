@@ -1,6 +1,6 @@
 //! `lading.json`: the bill of lading. What is aboard, from where and why, for people and tools.
 //!
-//! Withstands: duplicate keys and names, unbounded counts, images without a root. It is parsed
+//! Withstands: duplicate keys and names, unknown fields, unbounded counts, images without a root. It is parsed
 //! only after its digest is proven; the caps are for makers that err. Normative text:
 //! `formats/lading.md`.
 
@@ -16,12 +16,16 @@ const FORMAT: &str = "lading v1";
 
 /// What is aboard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lading {
     gapferry: String,
     /// What made the bundle: `gapferry <version>`.
     pub tool: String,
     /// Every image, sorted by name.
     pub images: Vec<PinnedImage>,
+    /// The place of the transfer record. This version writes none and passes over what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Why a lading is refused. Always the input's fault.
@@ -45,7 +49,7 @@ impl Lading {
     /// A lading of `images`, which it sorts by name.
     pub fn new(tool: &str, mut images: Vec<PinnedImage>) -> Lading {
         images.sort_by(|a, b| a.name.cmp(&b.name));
-        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images }
+        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images, record: None }
     }
 
     /// The file's bytes: JSON with two spaces of indentation and a last line feed.
@@ -77,3 +81,6 @@ impl Lading {
         Ok(lading)
     }
 }
+
+#[cfg(test)]
+mod tests;

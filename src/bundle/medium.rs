@@ -1,12 +1,13 @@
 //! What lies on a medium: the files of one bundle, found in directories, archives and volumes.
 //!
 //! Withstands: links, FIFOs and devices (refused unopened), files that are no part of a bundle,
-//! archive members outside the strict subset, archives that end early or go on, a name in two
-//! sizes, any number of members (capped). Nothing is extracted. Names and sizes found here are
+//! archive members outside the strict subset, archives that end early or go on, a name twice in one
+//! archive (readers that unpack take the second), a name in two sizes, any number of members
+//! (capped). Nothing is extracted. Names and sizes found here are
 //! claims until the verifier has compared them with what is signed. Normative text:
 //! `formats/packaging.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -228,6 +229,7 @@ impl Medium {
         let failed = |error| FileError::io("read", path, error);
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
         let archive = Arc::new((path.to_owned(), file));
+        let mut names = BTreeSet::new();
         let mut offset = 0;
         loop {
             let framing = |what| MediumError::Framing { file: path.to_owned(), offset, what };
@@ -241,6 +243,9 @@ impl Medium {
             }
             let (name, size) = ustar::parse(&block)
                 .ok_or_else(|| framing("not a member that an archive of a bundle may have"))?;
+            if !names.insert(name) {
+                return Err(framing("a second member of this name"));
+            }
             let content = offset + ustar::BLOCK;
             // Compared before it is added: a size near the largest number must not wrap.
             if size > length || offset + ustar::member_size(size) > length {
@@ -377,3 +382,6 @@ impl From<HeadFile> for BundlePath {
         BundlePath::Head(file)
     }
 }
+
+#[cfg(test)]
+mod tests;

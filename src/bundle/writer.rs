@@ -72,9 +72,12 @@ enum Body {
     Volumes { files: Vec<(AtomicFile, u64)>, made: Leftovers },
 }
 
-/// The directory of an unfinished bundle; removed with what is in it unless the bundle is finished.
+/// The directory of an unfinished bundle. Unless the bundle is finished, what is in it is removed,
+/// and the directory too if it was made for the bundle.
 struct Leftovers {
     directory: PathBuf,
+    /// Whether the directory was there before.
+    found: bool,
     finished: bool,
 }
 
@@ -130,19 +133,13 @@ impl Writer {
     /// When the blob was not announced: the caller's mistake, not the input's.
     pub fn blob(&self, blob: BlobPath) -> Result<BlobWriter<'_>, FileError> {
         let place = self.places[&blob];
+        let member = |file| Member::start(file, place.offset, blob.into(), place.size);
         let sink = match &self.body {
             Body::Directory(_) => Sink::File(AtomicFile::create(&self.out.join(blob.to_string()))?),
-            Body::Archive { file, .. } => {
-                Sink::Member(Member::start(file, place.offset, blob.into(), place.size)?)
-            }
-            Body::Volumes { files, .. } => Sink::Member(Member::start(
-                &files[place.archive].0,
-                place.offset,
-                blob.into(),
-                place.size,
-            )?),
+            Body::Archive { file, .. } => Sink::Member(member(file)?),
+            Body::Volumes { files, .. } => Sink::Member(member(&files[place.archive].0)?),
         };
-        Ok(BlobWriter { sink })
+        Ok(BlobWriter { sink, left: place.size })
     }
 
     /// Writes the head files, the signatures and last the seal, and makes everything lasting.
@@ -226,18 +223,17 @@ fn finish_archive<'a>(
 impl Leftovers {
     /// Makes `directory`, or takes it when it is there and empty.
     fn create(directory: &Path) -> Result<Leftovers, WriteError> {
-        match std::fs::read_dir(directory) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(WriteError::Exists(directory.to_owned()));
-                }
-            }
+        let empty = std::fs::read_dir(directory).map(|mut entries| entries.next().is_none());
+        let found = match empty {
+            Ok(true) => true,
+            Ok(false) => return Err(WriteError::Exists(directory.to_owned())),
             Err(_) => {
                 refuse_existing(directory)?;
                 files::create_directories(directory)?;
+                false
             }
-        }
-        Ok(Leftovers { directory: directory.to_owned(), finished: false })
+        };
+        Ok(Leftovers { directory: directory.to_owned(), found, finished: false })
     }
 
     fn finish<'a>(
@@ -266,12 +262,16 @@ impl Drop for Leftovers {
                 false => std::fs::remove_file(entry.path()),
             };
         }
+        if !self.found {
+            let _ = std::fs::remove_dir(&self.directory);
+        }
     }
 }
 
-/// Takes the bytes of one blob.
+/// Takes the bytes of one blob: as many as were announced.
 pub struct BlobWriter<'a> {
     sink: Sink<'a>,
+    left: u64,
 }
 
 enum Sink<'a> {
@@ -285,6 +285,10 @@ impl BlobWriter<'_> {
     /// # Errors
     /// [`FileError`].
     pub fn finish(self) -> Result<(), FileError> {
+        if self.left > 0 {
+            let error = io::Error::other("the content is shorter than announced");
+            return Err(FileError::io("write", self.file(), error));
+        }
         match self.sink {
             Sink::File(file) => file.commit(),
             Sink::Member(member) => member.finish(),
@@ -302,10 +306,15 @@ impl BlobWriter<'_> {
 
 impl Write for BlobWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::File(file) => file.file().write(bytes),
-            Sink::Member(member) => member.write(bytes),
+        if bytes.len() as u64 > self.left {
+            return Err(io::Error::other("the content is longer than announced"));
         }
+        let count = match &mut self.sink {
+            Sink::File(file) => file.file().write(bytes)?,
+            Sink::Member(member) => member.write(bytes)?,
+        };
+        self.left -= count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -318,7 +327,6 @@ struct Member<'a> {
     file: &'a File,
     path: &'a Path,
     at: u64,
-    end: u64,
 }
 
 impl<'a> Member<'a> {
@@ -331,26 +339,19 @@ impl<'a> Member<'a> {
         let (file, path) = (archive.as_file(), archive.path());
         let header = ustar::header(&name, size);
         file.write_all_at(&header, offset).map_err(|error| FileError::io("write", path, error))?;
-        let at = offset + ustar::BLOCK;
-        Ok(Member { file, path, at, end: at + size })
+        Ok(Member { file, path, at: offset + ustar::BLOCK })
     }
 
     fn finish(self) -> Result<(), FileError> {
-        let failed = |error| FileError::io("write", self.path, error);
-        if self.at != self.end {
-            return Err(failed(io::Error::other("the content is shorter than announced")));
-        }
         let zeros = [0; ustar::BLOCK as usize];
-        let padding = ustar::padding(self.end) as usize;
-        self.file.write_all_at(&zeros[..padding], self.end).map_err(failed)
+        let padding = ustar::padding(self.at) as usize;
+        let written = self.file.write_all_at(&zeros[..padding], self.at);
+        written.map_err(|error| FileError::io("write", self.path, error))
     }
 }
 
 impl Write for Member<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() as u64 > self.end - self.at {
-            return Err(io::Error::other("the content is longer than announced"));
-        }
         let count = self.file.write_at(bytes, self.at)?;
         self.at += count as u64;
         Ok(count)
@@ -360,3 +361,6 @@ impl Write for Member<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::args::{Format, OutputArgs};
 use super::failure::{Exit, Failure};
+use super::output::escaped_json;
 use super::progress;
 use crate::report::Progress;
 
@@ -89,9 +90,8 @@ impl Context {
     /// # Errors
     /// When nothing can be written there.
     pub fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let mut bytes = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
-        bytes.push(b'\n');
-        write_out(&bytes)
+        let json = serde_json::to_string(value).map_err(|error| failed(error.into()))?;
+        write_out(format!("{}\n", escaped_json(&json)).as_bytes())
     }
 }
 

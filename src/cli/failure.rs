@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::Format;
 use super::context::Context;
-use super::output::escaped;
+use super::output::{escaped, escaped_json};
 
 /// What the exit code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,13 +77,11 @@ impl Failure {
 
     fn text(&self, format: Format) -> String {
         match (format, &self.hint) {
-            (Format::Json, hint) => json!({
-                "code": self.code,
-                "message": self.message,
-                "hint": hint,
-                "exit": self.exit as u8,
-            })
-            .to_string(),
+            (Format::Json, hint) => {
+                let (code, message, exit) = (self.code, &self.message, self.exit as u8);
+                let failure = json!({"code": code, "message": message, "hint": hint, "exit": exit});
+                escaped_json(&failure.to_string())
+            }
             (Format::Table, None) => format!("error: {}", escaped(&self.message)),
             (Format::Table, Some(hint)) => {
                 format!("error: {}\nhint: {}", escaped(&self.message), escaped(hint))

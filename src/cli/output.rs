@@ -11,6 +11,16 @@ pub fn escaped(text: &str) -> String {
         .collect()
 }
 
+/// JSON on one line, with the same meaning and without anything that a terminal would obey.
+pub fn escaped_json(json: &str) -> String {
+    let escape = |c: char| match is_active(c) {
+        // All of them are in the first plane, and in JSON stand within texts only.
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    json.chars().map(escape).collect()
+}
+
 fn is_active(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -49,6 +59,15 @@ mod tests {
         assert_eq!(escaped("a\"b' é"), "a\"b' é");
         assert_eq!(escaped("\u{1b}[2J\r\n\u{9b}m"), "\\u{1b}[2J\\r\\n\\u{9b}m");
         assert_eq!(escaped("a\u{202e}b"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning() {
+        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\u{2028}\n é😀\"\\";
+        let shown = escaped_json(&serde_json::json!({ "x": text }).to_string());
+        assert!(!shown.contains(is_active), "{shown}");
+        let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read["x"], text);
     }
 
     #[test]

@@ -72,6 +72,6 @@ pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
     let Err(damage) = contents.prove_blobs(context.progress()) else { return Ok(()) };
     let mut failures = damage.into_iter().map(Failure::from);
     let first = failures.next();
-    failures.take(20).for_each(|failure| failure.warn("damaged", context));
+    failures.take(20).for_each(|failure| failure.warn("also", context));
     first.map_or(Ok(()), Err)
 }

@@ -13,7 +13,8 @@ pub struct Plan {
     pub images: Vec<PinnedImage>,
     /// Their manifests and indexes.
     pub documents: BTreeMap<Digest, Manifest>,
-    /// Their configs, layers and other blobs, each once, in the order of the images.
+    /// Their configs, layers and other blobs, each once, in the order of the images. A document
+    /// that an image holds as a blob as well is among them.
     pub blobs: Vec<PlannedBlob>,
 }
 
@@ -29,9 +30,10 @@ pub struct PlannedBlob {
 }
 
 impl Plan {
-    /// The sum of the blobs' sizes, in bytes.
+    /// The sum of the blobs' sizes, in bytes. What manifests state is unproven, so the sum ends at
+    /// the largest number.
     pub fn blob_bytes(&self) -> u64 {
-        self.blobs.iter().map(|blob| blob.descriptor.size).sum()
+        self.blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.descriptor.size))
     }
 }
 
@@ -49,21 +51,19 @@ pub fn plan(
     }
     images.sort_by(|a, b| a.name.cmp(&b.name));
     images.iter().try_for_each(|image| check_complete(image, &documents))?;
-    let mut sizes: BTreeMap<Digest, u64> =
-        documents.values().map(|it| (it.descriptor().digest, it.descriptor().size)).collect();
+    let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
     let mut blobs = Vec::new();
     for (at, descriptor) in mentioned_blobs(&images, &documents) {
         let (image, digest) = (&images[at], descriptor.digest);
-        match sizes.insert(digest, descriptor.size) {
-            None => {
-                let path = path_of(image, digest)?;
-                blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
-            }
-            Some(first) if first != descriptor.size => {
-                let (name, second) = (image.name.clone(), descriptor.size);
-                return Err(ExportError::Sizes { name, blob: digest, first, second });
-            }
-            Some(_) => {}
+        let seen = sizes.insert(digest, descriptor.size);
+        let first = seen.or_else(|| documents.get(&digest).map(|it| it.descriptor().size));
+        if let Some(first) = first.filter(|first| *first != descriptor.size) {
+            let (name, second) = (image.name.clone(), descriptor.size);
+            return Err(ExportError::Sizes { name, blob: digest, first, second });
+        }
+        if seen.is_none() {
+            let path = path_of(image, digest)?;
+            blobs.push(PlannedBlob { descriptor: descriptor.clone(), path, image: at });
         }
     }
     Ok(Plan { images, documents, blobs })
@@ -91,3 +91,6 @@ fn path_of(image: &PinnedImage, digest: Digest) -> Result<BlobPath, ExportError>
     BlobPath::of(&digest)
         .ok_or_else(|| ExportError::Unsupported { name: image.name.clone(), digest })
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,12 +180,16 @@ impl Import<'_> {
         Ok(Some(lacking).filter(|lacking| !lacking.repositories.is_empty()))
     }
 
-    /// Stages a blob in the first repository that lacks it, unless another can share it.
+    /// Stages a blob in the first repository that lacks it. What another repository holds will be
+    /// shared; the bundle's own copy is proven all the same, for the target may not share it, and
+    /// damage must come to light before anything is seen.
     fn stage(&self, blob: &Lacking<'_>) -> Result<Option<Box<dyn Staged>>, ImportError> {
-        match blob.held {
-            Some(_) => Ok(None),
-            None => self.send(&blob.descriptor, blob.repositories[0]).map(Some),
+        if blob.held.is_none() {
+            return self.send(&blob.descriptor, blob.repositories[0]).map(Some);
         }
+        let mut content = self.contents.blob(&blob.descriptor.digest)?;
+        io::copy(&mut content, &mut io::sink()).map_err(VerifyError::from_io)?;
+        Ok(None)
     }
 
     fn send(&self, blob: &Descriptor, to: &Repository) -> Result<Box<dyn Staged>, ImportError> {
@@ -196,31 +200,27 @@ impl Import<'_> {
         self.target.stage(to, blob, &open).map_err(|error| ImportError::target(blob.digest, error))
     }
 
-    /// Commits what is staged, then shares the blob with the other repositories.
+    /// Commits what is staged, and lets the other repositories share it.
     fn settle(
         &self,
         blob: &Lacking<'_>,
-        staged: Option<Box<dyn Staged>>,
+        mut staged: Option<Box<dyn Staged>>,
     ) -> Result<(), ImportError> {
-        let failed = |error| ImportError::target(blob.descriptor.digest, error);
-        let (held, rest) = match (staged, blob.held) {
-            (Some(staged), _) => {
-                let (first, rest) =
-                    blob.repositories.split_first().expect("a lacking blob lacks somewhere");
-                match staged.commit() {
-                    Err(TargetError::Expired) => self.send(&blob.descriptor, first)?.commit(),
+        let descriptor = &blob.descriptor;
+        let failed = |error| ImportError::target(descriptor.digest, error);
+        let mut held = blob.held;
+        for to in &blob.repositories {
+            match (staged.take(), held) {
+                (Some(staged), _) => match staged.commit() {
+                    Err(TargetError::Expired) => self.send(descriptor, to)?.commit(),
                     other => other,
                 }
-                .map_err(failed)?;
-                (*first, rest)
+                .map_err(failed)?,
+                (None, Some(from))
+                    if self.target.share(descriptor, from, to).map_err(failed)? => {}
+                (None, _) => self.send(descriptor, to)?.commit().map_err(failed)?,
             }
-            (None, Some(held)) => (held, blob.repositories.as_slice()),
-            (None, None) => return Ok(()),
-        };
-        for to in rest {
-            if !self.target.share(&blob.descriptor, held, to).map_err(failed)? {
-                self.send(&blob.descriptor, to)?.commit().map_err(failed)?;
-            }
+            held = held.or(Some(to));
         }
         Ok(())
     }
@@ -347,3 +347,6 @@ impl<R: io::Read> io::Read for Counted<'_, R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,8 +118,21 @@ impl LayoutWriter {
         blob: &Descriptor,
         content: &mut dyn Read,
     ) -> Result<StagedBlob, LayoutError> {
+        let mut proving = VerifyingReader::new(content, blob.digest, blob.size);
+        self.stage_proven(&blob.digest, &mut proving)
+    }
+
+    /// Takes the bytes of a blob from a reader that proves them itself: it fails, instead of
+    /// ending, when they are not those of `digest`. They are not hashed once more.
+    ///
+    /// # Errors
+    /// As [`LayoutWriter::stage`].
+    pub fn stage_proven(
+        &self,
+        digest: &Digest,
+        content: &mut dyn Read,
+    ) -> Result<StagedBlob, LayoutError> {
         let mut part = self.part()?;
-        let mut content = VerifyingReader::new(content, blob.digest, blob.size);
         let mut buffer = vec![0; BUFFER];
         loop {
             let count = match content.read(&mut buffer) {
@@ -133,7 +146,7 @@ impl LayoutWriter {
         }
         // Closed here: staged blobs are many, open files are few.
         let part = sync(part)?.into_temp_path();
-        Ok(StagedBlob { part, writer: self.clone(), digest: blob.digest })
+        Ok(StagedBlob { part, writer: self.clone(), digest: *digest })
     }
 
     /// Stores a document under its digest.

@@ -22,5 +22,5 @@ pub use manifest::{Content, MAX_CHILDREN, MAX_MANIFEST_SIZE, Manifest, ManifestE
 pub use marks::{BlockHasher, MARK_BLOCK, MARK_SIZE};
 pub use pinned::{Omitted, OmittedReason, PinnedDocument, PinnedImage, Role};
 pub use platform::{InvalidPlatform, Platform};
-pub use reader::{ContentError, CopyError, Unproven, VerifyingReader};
+pub use reader::{ContentError, CopyError, Unproven, VerifyingReader, read_block};
 pub use reference::{InvalidReference, Reference, Repository, Tag};

@@ -153,35 +153,53 @@ impl Unproven {
     ) -> Result<Vec<[u8; MARK_SIZE]>, CopyError> {
         let Unproven { mut inner, digest, size } = self;
         let (mut hasher, mut marks, mut seen) = (BlockHasher::default(), Vec::new(), 0);
-        let mut block = Vec::with_capacity(MARK_BLOCK);
-        loop {
-            block.clear();
-            let read = inner.by_ref().take(MARK_BLOCK as u64).read_to_end(&mut block);
-            seen += read.map_err(CopyError::Read)? as u64;
+        let mut buffer = vec![0; MARK_BLOCK];
+        let last = loop {
+            let count = read_block(&mut inner, &mut buffer).map_err(CopyError::Read)?;
+            seen += count as u64;
             if seen > size {
                 return Err(CopyError::Read(invalid(ContentError::Long {
                     digest,
                     expected: size,
                 })));
             }
-            match <&[u8; MARK_BLOCK]>::try_from(block.as_slice()) {
+            let block = &buffer[..count];
+            match <&[u8; MARK_BLOCK]>::try_from(block) {
                 Ok(full) => marks.push(hasher.full(full)),
-                Err(_) => break,
+                Err(_) => break block,
             }
-            write(&block).map_err(CopyError::Write)?;
-        }
+            write(block).map_err(CopyError::Write)?;
+        };
         if seen < size {
             let short = ContentError::Short { digest, expected: size, found: seen };
             return Err(CopyError::Read(invalid(short)));
         }
-        match hasher.last(&block) {
-            found if found == digest => write(&block).map_err(CopyError::Write).map(|()| marks),
+        match hasher.last(last) {
+            found if found == digest => write(last).map_err(CopyError::Write).map(|()| marks),
             found => {
                 let error = ContentError::Digest { expected: digest, found, size };
                 Err(CopyError::Read(invalid(error)))
             }
         }
     }
+}
+
+/// Fills `block`, or reads to the end: how many bytes came. Unlike `read_to_end`, it asks for all
+/// that is missing at once, and clears no memory.
+///
+/// # Errors
+/// The reader's.
+pub fn read_block(reader: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match reader.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 fn invalid(error: ContentError) -> io::Error {
@@ -253,5 +271,28 @@ mod tests {
             ContentError::Digest { expected: digest, found, size: 3 }
         );
         assert!(read(b"x", Digest::of(b""), 0).is_err());
+    }
+
+    #[test]
+    fn a_block_is_filled_from_a_reader_that_gives_little() {
+        struct Drops(u8);
+        impl Read for Drops {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                match self.0 {
+                    2 => Err(io::ErrorKind::Interrupted.into()),
+                    6 => Ok(0),
+                    7.. => Err(io::ErrorKind::TimedOut.into()),
+                    _ => {
+                        buffer[0] = self.0;
+                        Ok(1)
+                    }
+                }
+            }
+        }
+        let (mut drops, mut block) = (Drops(0), [0; 3]);
+        assert_eq!((read_block(&mut drops, &mut block).unwrap(), block), (3, [1, 3, 4]));
+        assert_eq!((read_block(&mut drops, &mut block).unwrap(), block[0]), (1, 5));
+        assert_eq!(read_block(&mut drops, &mut block).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

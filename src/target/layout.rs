@@ -38,7 +38,7 @@ impl Target for LayoutTarget {
         open: &Open<'_>,
     ) -> Result<Box<dyn Staged>, TargetError> {
         let mut content = open().map_err(TargetError::Read)?;
-        Ok(Box::new(self.writer.stage(blob, &mut content)?))
+        Ok(Box::new(self.writer.stage_proven(&blob.digest, &mut content)?))
     }
 
     fn share(
@@ -112,7 +112,7 @@ fn listed(document: &Manifest) -> Descriptor {
 mod tests {
     use super::*;
     use crate::layout::{Layout, Store as _};
-    use crate::oci::{ContentError, MediaType, OCI_INDEX};
+    use crate::oci::{ContentError, MediaType, OCI_INDEX, VerifyingReader};
     use std::io::Read;
 
     fn index(subject: Option<&Descriptor>) -> Manifest {
@@ -185,8 +185,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = LayoutTarget::open_or_create(dir.path()).unwrap();
         let blob = Descriptor::of(MediaType::new("a/b").unwrap(), b"right");
-        let wrong = || -> std::io::Result<Box<dyn Read>> { Ok(Box::new(&b"wrong"[..])) };
-        let right = || -> std::io::Result<Box<dyn Read>> { Ok(Box::new(&b"right"[..])) };
+        let proving = |content: &'static [u8]| -> std::io::Result<Box<dyn Read>> {
+            Ok(Box::new(VerifyingReader::new(content, blob.digest, blob.size)))
+        };
+        let (wrong, right) = (|| proving(b"wrong"), || proving(b"right"));
         let Err(TargetError::Read(error)) = target.stage(&repository(), &blob, &wrong) else {
             panic!("wrong content was taken");
         };

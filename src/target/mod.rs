@@ -29,7 +29,8 @@ pub trait Target: Send + Sync {
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError>;
 
     /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
-    /// `open` gives the content from its start; a retry calls it again. The content is proven.
+    /// `open` gives the content from its start; a retry calls it again. Its reader proves the
+    /// content and fails, instead of ending, when it is wrong; nobody here hashes it again.
     ///
     /// # Errors
     /// [`TargetError::Read`] when the content cannot be read or is not what was promised.

@@ -3,12 +3,12 @@
 //! Withstands: any change to any byte (the block that holds it is refused and named), a file that
 //! ends early, marks that do not lead to the digest. Holds one block in memory.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use super::{Location, VerifyError};
 use crate::bundle::{BlobPath, BundlePath, CatalogBlob, Piece, PieceReader};
 use crate::files::FileError;
-use crate::oci::{BlockHasher, MARK_BLOCK, MARK_SIZE};
+use crate::oci::{BlockHasher, MARK_BLOCK, MARK_SIZE, read_block};
 
 /// Gives the bytes of a blob, each of them proven.
 ///
@@ -24,6 +24,9 @@ pub struct BlobReader {
     /// The block to stop before.
     stop: usize,
     buffer: Vec<u8>,
+    /// How much of the buffer is proven.
+    proven: usize,
+    /// How much of that has been given away.
     given: usize,
     refused: bool,
 }
@@ -52,36 +55,44 @@ impl BlobReader {
         let mut inner = piece.open()?;
         inner.skip(from as u64 * MARK_BLOCK as u64);
         let (at, stop) = (Location::of(piece), stop.min(marks.len() + 1));
-        let (buffer, given, refused) = (Vec::new(), 0, false);
-        Ok(BlobReader { inner, path, at, marks, hasher, block: from, stop, buffer, given, refused })
+        Ok(BlobReader {
+            inner,
+            path,
+            at,
+            marks,
+            hasher,
+            block: from,
+            stop,
+            buffer: vec![0; MARK_BLOCK],
+            proven: 0,
+            given: 0,
+            refused: false,
+        })
     }
 
-    /// Reads and proves the next block; an empty buffer afterwards is the end.
+    /// Reads and proves the next block; nothing proven afterwards is the end.
     fn advance(&mut self) -> Result<(), VerifyError> {
-        self.given = 0;
-        self.buffer.clear();
+        (self.given, self.proven) = (0, 0);
         if self.refused {
             return Err(self.damaged());
         }
         if self.block == self.stop {
             return Ok(());
         }
-        let read = self.inner.by_ref().take(MARK_BLOCK as u64).read_to_end(&mut self.buffer);
-        if let Err(error) = read {
-            self.buffer.clear();
-            return Err(FileError::io("read", &self.at.file, error).into());
-        }
-        let full = <&[u8; MARK_BLOCK]>::try_from(self.buffer.as_slice());
+        let read = read_block(&mut self.inner, &mut self.buffer);
+        let count = read.map_err(|error| FileError::io("read", &self.at.file, error))?;
+        let read = &self.buffer[..count];
+        let full = <&[u8; MARK_BLOCK]>::try_from(read);
         let proven = match (full, self.marks.get(self.block)) {
             (Ok(block), Some(mark)) => self.hasher.full(block) == *mark,
-            (Err(_), None) => self.hasher.clone().last(&self.buffer) == self.path.digest(),
+            (Err(_), None) => self.hasher.clone().last(read) == self.path.digest(),
             _ => false,
         };
         if !proven {
-            self.buffer.clear();
             self.refused = true;
             return Err(self.damaged());
         }
+        self.proven = count;
         self.block += 1;
         Ok(())
     }
@@ -94,15 +105,26 @@ impl BlobReader {
     }
 }
 
-impl Read for BlobReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.buffer.len() {
+impl BufRead for BlobReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.given == self.proven {
             self.advance().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
-        let ready = &self.buffer[self.given..];
-        let count = ready.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&ready[..count]);
-        self.given += count;
+        Ok(&self.buffer[self.given..self.proven])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.given = self.given.saturating_add(count).min(self.proven);
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

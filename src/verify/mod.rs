@@ -188,3 +188,6 @@ impl VerifyError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

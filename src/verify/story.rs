@@ -216,3 +216,6 @@ impl Story<'_> {
         tag.as_str().strip_prefix(&stem).is_some_and(|kind| ["sig", "att", "sbom"].contains(&kind))
     }
 }
+
+#[cfg(test)]
+mod tests;

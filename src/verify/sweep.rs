@@ -1,7 +1,7 @@
 //! Step 8 for all blobs at once, on every core: the marks let stretches of one blob be proven side
 //! by side.
 
-use std::io::Read as _;
+use std::io::BufRead as _;
 
 use rayon::prelude::*;
 
@@ -9,7 +9,6 @@ use super::VerifyError;
 use super::blob::BlobReader;
 use super::contents::Contents;
 use crate::bundle::{BlobPath, CatalogBlob};
-use crate::oci::MARK_BLOCK;
 use crate::report::Progress;
 
 /// Blocks that one worker proves in a row: long enough to read from a disk in order.
@@ -47,12 +46,16 @@ impl Contents {
             .and_then(|path| Some((path, self.medium().get(&path.into())?)));
         let (path, piece) = listed.ok_or(super::StoryError::Unlisted(blob.digest))?;
         let mut reader = BlobReader::stretch(path, piece, blob, from, from + STRETCH)?;
-        let mut block = vec![0; MARK_BLOCK];
         loop {
-            match reader.read(&mut block).map_err(VerifyError::from_io)? {
-                0 => return Ok(()),
-                count => progress.advance(count as u64),
+            let count = reader.fill_buf().map_err(VerifyError::from_io)?.len();
+            if count == 0 {
+                return Ok(());
             }
+            progress.advance(count as u64);
+            reader.consume(count);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

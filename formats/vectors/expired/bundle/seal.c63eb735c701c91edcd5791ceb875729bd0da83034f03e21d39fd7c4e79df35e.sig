@@ -1,0 +1,1 @@
+´YtmwêBŽ±%T@SÆbšÜÆW´ÍèÛ„OCJaGmgMT{ºM™$S $=¯AèÛH¶2fÌÑJ¥Ï

@@ -1,0 +1,109 @@
+//! An export that fails leaves no bundle and no trace.
+
+use super::{TESTDATA, Work, flip, tree};
+
+/// A layout with one image, taken out of an archive.
+fn layout(work: &Work) {
+    std::fs::create_dir(work.path("layout")).unwrap();
+    work.tool_ok(&format!("tar -xf {TESTDATA}/archives/skopeo-oci.tar -C layout"));
+}
+
+const OUTS: [&str; 3] = ["-o out", "-o out.tar", "-o out --volume-size 1MiB"];
+
+#[test]
+fn a_source_that_lies() {
+    let work = Work::new();
+    layout(&work);
+    let layer =
+        "layout/blobs/sha256/ce4f8385c243307a68ec489571b8c08a6cc628a5450c5e23b35a4b6be6d3dfca";
+    let good = std::fs::read(work.path(layer)).unwrap();
+    let mut flipped = good.clone();
+    flipped[500] ^= 1;
+    let longer = [&good[..], b"x"].concat();
+    for (bytes, what) in [(&flipped[..], "digest"), (&good[1..], "short"), (&longer, "long")] {
+        std::fs::write(work.path(layer), bytes).unwrap();
+        let before = tree(&work.path(""));
+        for out in OUTS {
+            let line = format!("export oci:layout {out} --key a.key");
+            let (exit, code, message) = work.failure(&line);
+            assert_eq!((exit, code.as_str()), (3, "bad-content"), "{what}");
+            assert!(message.contains("demo/tiny:1.0"), "{message}");
+            assert!(tree(&work.path("")) == before && !work.path("out").exists(), "{what}");
+        }
+    }
+    std::fs::remove_file(work.path(layer)).unwrap();
+    for out in OUTS {
+        let line = format!("export oci:layout {out} --key a.key");
+        assert_eq!(work.refused(&line), (1, "not-found".to_owned()));
+        assert!(!work.path("out").exists() && !work.path("out.tar").exists());
+    }
+}
+
+#[test]
+fn a_source_that_changes_after_the_lock() {
+    let work = Work::new();
+    layout(&work);
+    work.ok("lock oci:layout -o images.lock");
+    let manifest =
+        "layout/blobs/sha256/14f88c71821dea901ce7505b1c8b996c30e9f911340a2d720904afbe4099ab88";
+    flip(&work.path(manifest), 10, 0);
+    let (exit, _) = work.refused("export --lock images.lock -o out --key a.key");
+    assert_eq!(exit, 3);
+    assert!(!work.path("out").exists());
+}
+
+#[test]
+fn a_place_that_is_taken() {
+    let work = Work::new();
+    layout(&work);
+    std::fs::create_dir(work.path("out")).unwrap();
+    std::fs::write(work.path("out/mine"), "x").unwrap();
+    std::fs::write(work.path("out.tar"), "mine").unwrap();
+    let before = tree(&work.path(""));
+    for out in OUTS {
+        let line = format!("export oci:layout {out} --key a.key");
+        assert_eq!(work.refused(&line), (1, "exists".to_owned()), "{out}");
+        assert!(tree(&work.path("")) == before);
+    }
+    // An empty directory is welcome, such as a mounted medium.
+    std::fs::create_dir(work.path("medium")).unwrap();
+    work.ok("export oci:layout -o medium --key a.key");
+    assert_eq!(work.refused("export oci:layout -o medium --key a.key"), (1, "exists".to_owned()));
+    work.ok("verify medium --trust a.key.pub");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let work = Work::new();
+    layout(&work);
+    let before = tree(&work.path(""));
+    let text = work.ok("export oci:layout -o out --key a.key --dry-run");
+    assert!(text.contains("docker.io/demo/tiny:1.0"), "{text}");
+    assert!(tree(&work.path("")) == before);
+}
+
+/// On a small file system of its own, if one can be mounted here.
+#[test]
+fn a_medium_that_is_full() {
+    let work = Work::new();
+    std::fs::create_dir(work.path("m")).unwrap();
+    let (can, _) = work.tool("unshare -rm mount -t tmpfs -o size=64k none m");
+    if !can {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    for out in ["m/out", "m/out.tar", "m/out --volume-size 4GiB"] {
+        let export = format!(
+            "{} export oci:{TESTDATA}/images:library/busybox:1.35 --key a.key -o {out}",
+            env!("CARGO_BIN_EXE_gapferry")
+        );
+        let script = format!(
+            "mount -t tmpfs -o size=64k none m; {export}; echo exit $?; ls -AR m; rm -rf m/*"
+        );
+        let ran = work.command("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(text, "exit 1\nm:\n", "{out}");
+        let error = String::from_utf8(ran.stderr).unwrap();
+        assert!(error.contains("No space left on device"), "{error}");
+    }
+}
