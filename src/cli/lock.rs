@@ -43,8 +43,11 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let pinned = args.images.pin(&opener, args.registries.jobs.into(), context)?;
-    files::write_atomic(&args.out, &pinned.lock.to_bytes())?;
     let images = pinned.lock.images();
+    if images.is_empty() {
+        return partial(&pinned.failures, context);
+    }
+    files::write_atomic(&args.out, &pinned.lock.to_bytes())?;
     match context.json() {
         true => context.print_json(&json!({
             "lock": args.out.to_string_lossy(),

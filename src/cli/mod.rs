@@ -2,7 +2,7 @@
 //! and home.
 //!
 //! One file a subcommand: a struct `Args` that clap fills, and `run(args, &Context)` that says in
-//! a [`Failure`] why it could not be done. Results go to standard output; progress, warnings and
+//! a `Failure` why it could not be done. Results go to standard output; progress, warnings and
 //! errors go to standard error. To add a subcommand: a file, a variant of `Command`, a line in
 //! `Command::run`.
 

@@ -46,6 +46,14 @@ pub enum ImportError {
         /// The target's word.
         error: TargetError,
     },
+    /// The target does not take an index of which some platforms stayed behind.
+    #[error("{at} lacks platforms of its index: {error}")]
+    Sparse {
+        /// The name at the target.
+        at: Reference,
+        /// The target's word.
+        error: TargetError,
+    },
     /// What the target holds afterwards is something else.
     #[error("{name} should be {expected} at the target; it is {}", found.map_or("absent".to_owned(), |it| it.to_string()))]
     ReadBack {

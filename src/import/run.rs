@@ -294,7 +294,14 @@ impl Import<'_> {
             self.put_manifest(work, &child.digest, done)?;
         }
         let put = self.target.put_manifest(&work.planned.target.repository, document);
-        put.map_err(|error| ImportError::target(&work.planned.target, error))?;
+        put.map_err(|error| {
+            let at = &work.planned.target;
+            let omits = |child: &Descriptor| work.planned.image.omits(&child.digest);
+            match document.children().iter().any(omits) {
+                true => ImportError::Sparse { at: at.clone(), error },
+                false => ImportError::target(at, error),
+            }
+        })?;
         done.insert(*digest);
         Ok(())
     }

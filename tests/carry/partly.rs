@@ -33,6 +33,10 @@ fn a_lock_holds_what_could_be_had() {
     assert_eq!(seen["images"].as_array().unwrap().len(), 1);
     assert_eq!(seen["images"][0]["name"], here.as_str());
 
+    let nothing = format!("lock {gone} -o none.lock --keep-going");
+    assert_eq!(work.fails(&nothing).exit, 5);
+    assert!(!work.path("none.lock").exists());
+
     let line = format!("export {gone} {here} -o other --key release.key --keep-going");
     assert_eq!(work.fails(&line).exit, 5);
     work.ok(&format!("verify other {TRUST}"));

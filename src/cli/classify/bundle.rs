@@ -127,6 +127,10 @@ impl From<ImportError> for Failure {
                 .hint("see the names with `gapferry inspect`"),
             ImportError::Verify(error) => error.into(),
             ImportError::Target { at, error } => Failure::from(error).at(at),
+            ImportError::Sparse { at, error } => {
+                let failure = Failure::from(error).at(format!("{at} lacks platforms of its index"));
+                failure.hint("export all platforms, or one alone: this registry takes no less")
+            }
             ImportError::ReadBack { .. } => Failure::new(Exit::Failed, "read-back", error)
                 .hint("does somebody else write to the target?"),
         }
