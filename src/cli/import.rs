@@ -93,7 +93,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let target = args.target(context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =
-        import::run(&bundle, &plan, target.as_ref(), jobs, args.keep_going, context.progress())?;
+        import::run(&bundle, &plan, target.as_ref(), jobs, args.keep_going, context.progress());
+    let summary = summary.map_err(|error| match error {
+        ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
+        error => error.into(),
+    })?;
     print_summary(summary, bundle.get(), context)
 }
 

@@ -6,7 +6,8 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
-use crate::verify::Contents;
+use crate::bundle::BundlePath;
+use crate::verify::{Contents, VerifyError};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -64,13 +65,31 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     ))
 }
 
+/// The failure of a damaged blob, with the images that it belongs to.
+pub fn explained(error: VerifyError, contents: &Contents) -> Failure {
+    let images = match &error {
+        VerifyError::Damaged { path: BundlePath::Blob(blob), .. } => {
+            contents.images_with(&blob.digest())
+        }
+        _ => Vec::new(),
+    };
+    let mut failure = Failure::from(error);
+    if let Some((first, rest)) = images.split_first() {
+        failure.message += &format!("; {} needs it", first.name);
+        if !rest.is_empty() {
+            failure.message += &format!(", and {} more", count(rest.len(), "image"));
+        }
+    }
+    failure
+}
+
 /// Proves every blob; the first damage is the failure, the rest is warned of.
 ///
 /// # Errors
 /// When anything is damaged.
 pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
     let Err(damage) = contents.prove_blobs(context.progress()) else { return Ok(()) };
-    let mut failures = damage.into_iter().map(Failure::from);
+    let mut failures = damage.into_iter().map(|error| explained(error, contents));
     let first = failures.next();
     failures.take(20).for_each(|failure| failure.warn("also", context));
     first.map_or(Ok(()), Err)

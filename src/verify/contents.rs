@@ -124,6 +124,18 @@ impl Contents {
         Some((piece.file(), piece.offset()))
     }
 
+    /// The images that a document or blob belongs to.
+    pub fn images_with(&self, digest: &Digest) -> Vec<&PinnedImage> {
+        let holds = |image: &&PinnedImage| {
+            image.documents.iter().any(|pinned| {
+                let blobs =
+                    || self.documents.get(&pinned.digest).into_iter().flat_map(Manifest::blobs);
+                pinned.digest == *digest || blobs().any(|blob| blob.digest == *digest)
+            })
+        };
+        self.lading.images.iter().filter(holds).collect()
+    }
+
     /// Reads a blob of an image; what the reader gives is proven (step 8).
     ///
     /// # Errors

@@ -84,6 +84,8 @@ fn one_wrong_byte_anywhere_is_refused_by_name() {
         flip(&whole, at);
         let message = refused(&work, &to, "bundle", 3, code);
         assert!(code == "bad-signature" || message.contains(&shown), "{name}: {message}");
+        let image = "docker.io/library/busybox:1.35 needs it";
+        assert_eq!(message.contains(image), name == LAYER, "{name}: {message}");
         flip(&whole, at);
     }
     work.ok(&format!("import bundle {TRUST} --to docker://{}", to.host()));
