@@ -1,7 +1,7 @@
 //! `lading.json`: the bill of lading. What is aboard, from where and why, for people and tools.
 //!
-//! Withstands: duplicate keys and names, unknown fields, unbounded counts, images without a root. It is parsed
-//! only after its digest is proven; the caps are for makers that err. Normative text:
+//! Withstands: duplicate keys and names, unknown fields, unbounded counts, images without a root.
+//! It is parsed only after its digest is proven; the caps are for makers that err. Normative text:
 //! `formats/lading.md`.
 
 use std::collections::BTreeSet;

@@ -3,9 +3,8 @@
 //! Withstands: links, FIFOs and devices (refused unopened), files that are no part of a bundle,
 //! archive members outside the strict subset, archives that end early or go on, a name twice in one
 //! archive (readers that unpack take the second), a name in two sizes, any number of members
-//! (capped). Nothing is extracted. Names and sizes found here are
-//! claims until the verifier has compared them with what is signed. Normative text:
-//! `formats/packaging.md`.
+//! (capped). Nothing is extracted. Names and sizes found here are claims until the verifier has
+//! compared them with what is signed. Normative text: `formats/packaging.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
