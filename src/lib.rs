@@ -15,6 +15,7 @@
 //! | [`trust`] | keys, signatures, thresholds, [`trust::Verified`] |
 //! | [`layout`] | an OCI layout on disk |
 //! | [`registry`] | the distribution-spec client |
+//! | [`recompress`] | making a gzip stream again, byte for byte |
 //! | [`bundle`] | the bundle format: seal, sums, lading, catalog, packaging |
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
@@ -36,6 +37,7 @@ pub mod import;
 pub mod layout;
 pub mod oci;
 pub mod pool;
+pub mod recompress;
 pub mod registry;
 pub mod repack;
 pub mod report;

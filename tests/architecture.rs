@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
     ("report", &[]),
     ("trust", &["oci"]),
+    ("recompress", &[]),
     ("layout", &["oci"]),
     ("registry", &["oci"]),
     ("bundle", &["oci", "trust"]),
