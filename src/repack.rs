@@ -40,7 +40,8 @@ pub fn repack(
     progress: &dyn Progress,
 ) -> Result<(), RepackError> {
     let places = bundle.places();
-    let writer = Writer::create(out, packaging, &places)?;
+    let writer = Writer::create(out, packaging)?;
+    places.iter().try_for_each(|(blob, size)| writer.announce(*blob, *size))?;
     progress.begin("repacking", bundle.seal().bytes);
     pool::run(jobs, &places, |(blob, _)| copy(bundle, &writer, *blob, progress))?;
     progress.end();

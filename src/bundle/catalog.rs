@@ -2,15 +2,16 @@
 //! block (see [`crate::oci::BlockHasher`]).
 //!
 //! Withstands: a file that inflates without end (capped), large zstd windows, duplicate keys,
-//! marks that do not fit the size. It is inflated only after its digest is proven. Normative text:
+//! marks that do not fit the size, more small entries than memory bears, and what
+//! [`super::recipe`] names. It is inflated only after its digest is proven. Normative text:
 //! `formats/catalog.md`.
 
 use std::io::Read as _;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::recipe::{self, Base, Held, Layer, Opened, Pack};
 use crate::oci::{Digest, MARK_BLOCK, MARK_SIZE, json};
 
 /// The largest catalog, in bytes as it lies in the bundle.
@@ -19,6 +20,12 @@ const MAX_INFLATED: u64 = 512 * 1024 * 1024;
 const MAX_WINDOW_LOG: u32 = 27;
 const LEVEL: i32 = 9;
 const FORMAT: &str = "catalog v1";
+/// The most arrays: each takes memory beyond its text.
+const MAX_ARRAYS: usize = 8_000_000;
+/// The need of a catalog with packs and recipes.
+const PACKS: &str = "packs";
+/// The need of a catalog that counts on what the destination holds.
+const BASES: &str = "bases";
 
 /// How the blobs of the images are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +34,25 @@ pub struct Catalog {
     gapferry: String,
     /// Bytes between two marks.
     block: u64,
-    /// Every blob of the images that is aboard, sorted by digest. Manifests are not among them.
+    /// Every blob of the images that is aboard as it is, sorted by digest. Manifests are not among
+    /// them.
     pub blobs: Vec<CatalogBlob>,
-    /// What a reader must know beyond this version. Empty while every blob is stored.
+    /// Content of layers, in the order in which it was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<Pack>,
+    /// Layers that are made from packs and other content, sorted by digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+    /// Stored blobs that recipes take from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<Opened>,
+    /// Blobs at the destination that recipes take from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Base>,
+    /// Blobs of the images that the destination holds, sorted by digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// What a reader must know beyond stored blobs.
     needs: Vec<String>,
 }
 
@@ -72,9 +95,23 @@ pub enum CatalogError {
     /// The bundle is genuine and uses what this version cannot do.
     #[error("the bundle needs `{}`, which this version of gapferry does not know", .0.escape_debug())]
     Needs(String),
-    /// Blobs out of order or twice, or marks that do not fit the size.
+    /// Blobs out of order or twice, or marks or frames that do not fit the size.
     #[error("catalog.json.zst has a wrong entry for {0}")]
     Entry(Digest),
+    /// A recipe that does not make its layer.
+    #[error("catalog.json.zst has a wrong recipe for {layer}: {what}")]
+    Recipe {
+        /// Which layer.
+        layer: Digest,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The needs are not those of what the catalog holds.
+    #[error("catalog.json.zst does not state what it needs")]
+    Unstated,
+    /// More arrays than any catalog has.
+    #[error("catalog.json.zst has more than {MAX_ARRAYS} entries")]
+    TooMany,
 }
 
 impl Marks {
@@ -85,16 +122,30 @@ impl Marks {
 
 impl Serialize for Marks {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(self.0.as_flattened()))
+        base64_bytes::serialize(self.0.as_flattened(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Marks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Marks, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = BASE64.decode(text).map_err(serde::de::Error::custom)?;
+        let bytes = base64_bytes::deserialize(deserializer)?;
         let marks = bytes.chunks(MARK_SIZE).map(<[u8; MARK_SIZE]>::try_from);
         marks.collect::<Result<_, _>>().map(Marks).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Bytes as base64.
+pub(super) mod base64_bytes {
+    use base64::Engine as _;
+
+    use super::{BASE64, Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        BASE64.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -102,8 +153,34 @@ impl Catalog {
     /// A catalog of stored blobs, which it sorts by digest.
     pub fn new(mut blobs: Vec<CatalogBlob>) -> Catalog {
         blobs.sort_by_key(|blob| blob.digest);
-        let block = MARK_BLOCK as u64;
-        Catalog { gapferry: FORMAT.to_owned(), block, blobs, needs: Vec::new() }
+        Catalog {
+            gapferry: FORMAT.to_owned(),
+            block: MARK_BLOCK as u64,
+            blobs,
+            packs: Vec::new(),
+            layers: Vec::new(),
+            opened: Vec::new(),
+            bases: Vec::new(),
+            held: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+
+    /// Sorts the lists that are sorted, and states what a reader must know.
+    pub fn complete(mut self) -> Catalog {
+        self.layers.sort_by_key(|layer| layer.blob.digest);
+        self.opened.sort_by_key(|opened| opened.digest);
+        self.bases.sort_by_key(|base| base.blob.digest);
+        self.held.sort_by_key(|held| held.digest);
+        self.needs = self.needed();
+        self
+    }
+
+    fn needed(&self) -> Vec<String> {
+        let packs = !self.packs.is_empty() || !self.layers.is_empty();
+        let bases = !self.bases.is_empty() || !self.held.is_empty();
+        let needs = [(packs, PACKS), (bases, BASES)].into_iter().filter(|(needed, _)| *needed);
+        needs.map(|(_, need)| need.to_owned()).collect()
     }
 
     /// The file's bytes: compact JSON in one zstd frame.
@@ -123,26 +200,67 @@ impl Catalog {
         if gapferry != FORMAT {
             return Err(CatalogError::Format(gapferry.chars().take(100).collect()));
         }
-        if let Some(need) = needs.first() {
+        if let Some(need) = needs.iter().find(|need| ![PACKS, BASES].contains(&need.as_str())) {
             return Err(CatalogError::Needs(need.chars().take(100).collect()));
         }
+        if json.iter().filter(|byte| **byte == b'[').count() > MAX_ARRAYS {
+            return Err(CatalogError::TooMany);
+        }
         let catalog: Catalog = serde_json::from_slice(&json)?;
+        catalog.check()?;
+        Ok(catalog)
+    }
+
+    fn check(&self) -> Result<(), CatalogError> {
         let mut last = None;
-        for blob in &catalog.blobs {
-            let marks = blob.size / MARK_BLOCK as u64;
-            let fits = catalog.block == MARK_BLOCK as u64 && blob.marks.0.len() as u64 == marks;
-            if !fits || last.is_some_and(|last| last >= blob.digest) {
+        for blob in &self.blobs {
+            recipe::check_marks(blob)?;
+            if self.block != MARK_BLOCK as u64 || last.is_some_and(|last| last >= blob.digest) {
                 return Err(CatalogError::Entry(blob.digest));
             }
             last = Some(blob.digest);
         }
-        Ok(catalog)
+        recipe::check(self)?;
+        match self.needed() == self.needs {
+            true => Ok(()),
+            false => Err(CatalogError::Unstated),
+        }
     }
 
-    /// The entry of a blob; `None` when it is not aboard.
+    /// The entry of a stored blob; `None` when it is not aboard as it is.
     pub fn get(&self, digest: &Digest) -> Option<&CatalogBlob> {
         let at = self.blobs.binary_search_by_key(digest, |blob| blob.digest).ok()?;
         self.blobs.get(at)
+    }
+
+    /// The recipe of a layer; `None` when it has none.
+    pub fn layer(&self, digest: &Digest) -> Option<&Layer> {
+        let at = self.layers.binary_search_by_key(digest, |layer| layer.blob.digest).ok()?;
+        self.layers.get(at)
+    }
+
+    /// The entry of a blob that the destination holds.
+    pub fn held(&self, digest: &Digest) -> Option<&Held> {
+        let at = self.held.binary_search_by_key(digest, |held| held.digest).ok()?;
+        self.held.get(at)
+    }
+
+    /// The size in bytes of a blob of an image, however it is had; `None` when it is not.
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        let stored = self.get(digest).or_else(|| Some(&self.layer(digest)?.blob));
+        stored.map(|blob| blob.size).or_else(|| Some(self.held(digest)?.size))
+    }
+
+    /// Every blob that lies in the bundle as a file, documents aside: stored blobs and packs.
+    pub fn files(&self) -> impl Iterator<Item = &CatalogBlob> {
+        self.blobs.iter().chain(self.packs.iter().map(|pack| &pack.blob))
+    }
+
+    /// Every blob of the images with its size in bytes, however it is had.
+    pub fn image_blobs(&self) -> impl Iterator<Item = (Digest, u64)> {
+        let stored = self.blobs.iter().chain(self.layers.iter().map(|layer| &layer.blob));
+        let held = self.held.iter().map(|held| (held.digest, held.size));
+        stored.map(|blob| (blob.digest, blob.size)).chain(held)
     }
 }
 
@@ -187,9 +305,9 @@ mod tests {
         let mut catalog = Catalog::new(vec![blob("a", 5), blob("b", MARK_BLOCK as u64)]);
         let format = Catalog::parse(&repacked(&catalog, "catalog v1", "catalog v2"));
         assert!(matches!(format, Err(CatalogError::Format(_))));
-        let packs = "\"packs\":[],\"needs\":[\"packs\"]";
-        let needs = Catalog::parse(&repacked(&catalog, "\"needs\":[]", packs));
-        assert!(matches!(needs, Err(CatalogError::Needs(need)) if need == "packs"));
+        let later = "\"later\":[],\"needs\":[\"packs\",\"later\"]";
+        let needs = Catalog::parse(&repacked(&catalog, "\"needs\":[]", later));
+        assert!(matches!(needs, Err(CatalogError::Needs(need)) if need == "later"));
         let unknown = Catalog::parse(&repacked(&catalog, "\"needs\"", "\"x\":1,\"needs\""));
         assert!(matches!(unknown, Err(CatalogError::Json(_))));
         catalog.blobs.reverse();

@@ -1,20 +1,21 @@
 //! Writing a bundle in one of its packagings.
 //!
-//! Every size is known before the first byte is written, so each blob has its place from the
-//! start: many threads write at once, and the bytes do not depend on who was first. The seal comes
-//! last; until it (or the archive that holds it) has its name, there is no bundle. Normative text:
-//! `formats/packaging.md`.
+//! Each blob is announced with its size before its first byte is written, and has its place from
+//! then on: many threads write at once, and the bytes depend on the order of the announcements
+//! alone. The seal comes last; until it (or the archive that holds it) has its name, there is no
+//! bundle. Normative text: `formats/packaging.md`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::medium::{is_system, volume_name};
 use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use crate::files::{self, AtomicFile, FileError};
+use crate::oci::{MARK_BLOCK, read_block};
 
 /// How the files of a bundle lie on a medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +55,22 @@ pub enum WriteError {
 /// A bundle that is being written. Dropped before [`Writer::finish`], it leaves no bundle.
 pub struct Writer {
     out: PathBuf,
+    packaging: Packaging,
+    made: Option<Leftovers>,
+    state: Mutex<State>,
+}
+
+/// What has been announced.
+#[derive(Default)]
+struct State {
     places: BTreeMap<BlobPath, Place>,
-    body: Body,
+    archives: Vec<Archive>,
+}
+
+/// An archive or a volume, and where its members end.
+struct Archive {
+    file: Arc<AtomicFile>,
+    end: u64,
 }
 
 /// Where a blob goes: which archive, and the offset of its header.
@@ -64,12 +79,6 @@ struct Place {
     archive: usize,
     offset: u64,
     size: u64,
-}
-
-enum Body {
-    Directory(Leftovers),
-    Archive { file: AtomicFile, end: u64 },
-    Volumes { files: Vec<(AtomicFile, u64)>, made: Leftovers },
 }
 
 /// The directory of an unfinished bundle. Unless the bundle is finished, what is in it is removed,
@@ -82,46 +91,76 @@ struct Leftovers {
 }
 
 impl Writer {
-    /// Starts a bundle at `out` that will hold `blobs` (with their sizes in bytes), in this order.
+    /// Starts a bundle at `out`.
     ///
     /// # Errors
     /// Every [`WriteError`]; a directory at `out` must be empty, an archive must not exist.
-    pub fn create(
-        out: &Path,
-        packaging: Packaging,
-        blobs: &[(BlobPath, u64)],
-    ) -> Result<Writer, WriteError> {
-        let limit = match packaging {
-            Packaging::Volumes { limit } => limit,
-            _ => u64::MAX,
-        };
-        let (places, ends) = place(blobs, limit)?;
-        let body = match packaging {
-            Packaging::Directory => {
-                let made = Leftovers::create(out)?;
-                files::create_directories(&out.join(BLOB_DIRECTORY))?;
-                Body::Directory(made)
-            }
+    pub fn create(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
+        let mut state = State::default();
+        let made = match packaging {
+            Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::create(out)?),
             Packaging::Archive => {
                 refuse_existing(out)?;
                 files::create_directories(&files::parent(out))?;
-                Body::Archive {
-                    file: AtomicFile::create(out)?,
-                    end: ends.first().copied().unwrap_or(0),
-                }
-            }
-            Packaging::Volumes { .. } => {
-                let made = Leftovers::create(out)?;
-                let create = |(number, end): (u32, u64)| {
-                    AtomicFile::create(&out.join(volume_name(number))).map(|file| (file, end))
-                };
-                Body::Volumes {
-                    files: (1..).zip(ends).map(create).collect::<Result<_, _>>()?,
-                    made,
-                }
+                let file = Arc::new(AtomicFile::create(out)?);
+                state.archives.push(Archive { file, end: 0 });
+                None
             }
         };
-        Ok(Writer { out: out.to_owned(), places, body })
+        if packaging == Packaging::Directory {
+            files::create_directories(&out.join(BLOB_DIRECTORY))?;
+        }
+        Ok(Writer { out: out.to_owned(), packaging, made, state: Mutex::new(state) })
+    }
+
+    /// Gives `blob` of `size` bytes its place, behind all that were announced before. In volumes
+    /// it goes to the first that has room for it. A second announcement changes nothing.
+    ///
+    /// # Errors
+    /// [`WriteError::VolumeTooSmall`], [`WriteError::File`].
+    pub fn announce(&self, blob: BlobPath, size: u64) -> Result<(), WriteError> {
+        let mut state = self.state();
+        if state.places.contains_key(&blob) {
+            return Ok(());
+        }
+        let limit = self.limit();
+        let (room, needed) = (limit.saturating_sub(ustar::TRAILER), ustar::member_size(size));
+        if needed > room {
+            return Err(WriteError::VolumeTooSmall { blob, size, limit });
+        }
+        let found = state.archives.iter().position(|archive| archive.end <= room - needed);
+        let archive = found.unwrap_or(state.archives.len());
+        if archive == state.archives.len() && self.packaging != Packaging::Directory {
+            let number = u32::try_from(archive + 1).expect("fewer volumes than files");
+            let file = Arc::new(AtomicFile::create(&self.out.join(volume_name(number)))?);
+            state.archives.push(Archive { file, end: 0 });
+        }
+        let offset = match state.archives.get_mut(archive) {
+            Some(archive) => {
+                archive.end += needed;
+                archive.end - needed
+            }
+            None => 0,
+        };
+        state.places.insert(blob, Place { archive, offset, size });
+        Ok(())
+    }
+
+    /// The most bytes of a blob that fits the packaging.
+    pub fn largest_blob(&self) -> u64 {
+        let room = self.limit().saturating_sub(ustar::TRAILER + ustar::BLOCK);
+        room / ustar::BLOCK * ustar::BLOCK
+    }
+
+    fn limit(&self) -> u64 {
+        match self.packaging {
+            Packaging::Volumes { limit } => limit,
+            _ => u64::MAX,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics with the lock")
     }
 
     /// Starts one of the blobs that were announced. Many may be open at once.
@@ -131,15 +170,53 @@ impl Writer {
     ///
     /// # Panics
     /// When the blob was not announced: the caller's mistake, not the input's.
-    pub fn blob(&self, blob: BlobPath) -> Result<BlobWriter<'_>, FileError> {
-        let place = self.places[&blob];
-        let member = |file| Member::start(file, place.offset, blob.into(), place.size);
-        let sink = match &self.body {
-            Body::Directory(_) => Sink::File(AtomicFile::create(&self.out.join(blob.to_string()))?),
-            Body::Archive { file, .. } => Sink::Member(member(file)?),
-            Body::Volumes { files, .. } => Sink::Member(member(&files[place.archive].0)?),
+    pub fn blob(&self, blob: BlobPath) -> Result<BlobWriter, FileError> {
+        let state = self.state();
+        let place = state.places[&blob];
+        let archive = state.archives.get(place.archive).map(|archive| Arc::clone(&archive.file));
+        drop(state);
+        let sink = match archive {
+            None => Sink::File(AtomicFile::create(&self.out.join(blob.to_string()))?),
+            Some(file) => Sink::Member(Member::start(file, place.offset, blob.into(), place.size)?),
         };
         Ok(BlobWriter { sink, left: place.size })
+    }
+
+    /// Holds the content of a blob, announced or not, until [`Writer::keep`]: in `scratch`, or
+    /// beside the bundle. Dropped, it is gone.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn hold(&self, blob: BlobPath, scratch: Option<&Path>) -> Result<AtomicFile, FileError> {
+        match (scratch, self.packaging) {
+            (None, Packaging::Directory) => AtomicFile::create(&self.out.join(blob.to_string())),
+            (None, Packaging::Volumes { .. }) => AtomicFile::create(&self.out.join("held")),
+            (None, Packaging::Archive) => AtomicFile::create(&files::parent(&self.out).join("held")),
+            (Some(scratch), _) => AtomicFile::create(&scratch.join("held")),
+        }
+    }
+
+    /// Makes what [`Writer::hold`] holds an announced blob of the bundle.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn keep(&self, blob: BlobPath, mut held: AtomicFile) -> Result<(), FileError> {
+        if held.path() == self.out.join(blob.to_string()) {
+            return held.commit();
+        }
+        let mut out = self.blob(blob)?;
+        let from = held.path().to_owned();
+        let read = |error| FileError::io("read", &from, error);
+        held.file().seek(SeekFrom::Start(0)).map_err(read)?;
+        let mut buffer = vec![0; MARK_BLOCK];
+        loop {
+            let count = read_block(held.file(), &mut buffer).map_err(read)?;
+            if count == 0 {
+                return out.finish();
+            }
+            let written = out.write_all(&buffer[..count]);
+            written.map_err(|error| FileError::io("write", out.file(), error))?;
+        }
     }
 
     /// Writes the head files, the signatures and last the seal, and makes everything lasting.
@@ -153,47 +230,41 @@ impl Writer {
         seal: &[u8],
     ) -> Result<(), FileError> {
         let heads = heads.iter().chain(signatures).map(|(file, bytes)| (*file, bytes.as_slice()));
-        match self.body {
-            Body::Archive { file, end } => {
-                finish_archive(file, end, heads.chain([(HeadFile::Seal, seal)]))?;
-                files::sync_directory(&files::parent(&self.out))
+        let state = self.state.into_inner().expect("no thread panics with the lock");
+        let Some(made) = self.made else {
+            for archive in state.archives {
+                archive.finish(heads.clone().chain([(HeadFile::Seal, seal)]))?;
             }
-            Body::Directory(made) => {
-                files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
-                made.finish(heads, seal)
-            }
-            Body::Volumes { files, made } => {
-                for (volume, end) in files {
-                    finish_archive(volume, end, [])?;
-                }
-                made.finish(heads, seal)
-            }
+            return files::sync_directory(&files::parent(&self.out));
+        };
+        for archive in state.archives {
+            archive.finish([])?;
         }
+        if self.packaging == Packaging::Directory {
+            files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
+        }
+        made.finish(heads, seal)
     }
 }
 
-/// The place of each blob, and where each archive's blobs end: every blob goes to the first volume
-/// that has room.
-fn place(
-    blobs: &[(BlobPath, u64)],
-    limit: u64,
-) -> Result<(BTreeMap<BlobPath, Place>, Vec<u64>), WriteError> {
-    let room = limit.saturating_sub(ustar::TRAILER);
-    let mut ends: Vec<u64> = Vec::new();
-    let mut places = BTreeMap::new();
-    for &(blob, size) in blobs {
-        let needed = ustar::member_size(size);
-        if needed > room {
-            return Err(WriteError::VolumeTooSmall { blob, size, limit });
+impl Archive {
+    fn finish<'a>(
+        mut self,
+        heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
+    ) -> Result<(), FileError> {
+        for (head, bytes) in heads {
+            let size = bytes.len() as u64;
+            let mut member = Member::start(Arc::clone(&self.file), self.end, head.into(), size)?;
+            let written = member.write_all(bytes);
+            written.map_err(|error| FileError::io("write", self.file.path(), error))?;
+            member.finish()?;
+            self.end += ustar::member_size(size);
         }
-        let archive = ends.iter().position(|end| *end <= room - needed).unwrap_or_else(|| {
-            ends.push(0);
-            ends.len() - 1
-        });
-        places.insert(blob, Place { archive, offset: ends[archive], size });
-        ends[archive] += needed;
+        let trailer = [0; ustar::TRAILER as usize];
+        let written = self.file.as_file().write_all_at(&trailer, self.end);
+        written.map_err(|error| FileError::io("write", self.file.path(), error))?;
+        Arc::into_inner(self.file).expect("every member is finished").commit()
     }
-    Ok((places, ends))
 }
 
 fn refuse_existing(path: &Path) -> Result<(), WriteError> {
@@ -201,23 +272,6 @@ fn refuse_existing(path: &Path) -> Result<(), WriteError> {
         Ok(_) => Err(WriteError::Exists(path.to_owned())),
         Err(_) => Ok(()),
     }
-}
-
-fn finish_archive<'a>(
-    mut file: AtomicFile,
-    mut end: u64,
-    heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
-) -> Result<(), FileError> {
-    for (head, bytes) in heads {
-        let mut member = Member::start(&file, end, head.into(), bytes.len() as u64)?;
-        member.write_all(bytes).map_err(|error| FileError::io("write", file.path(), error))?;
-        member.finish()?;
-        end += ustar::member_size(bytes.len() as u64);
-    }
-    let trailer = [0; ustar::TRAILER as usize];
-    let written = file.file().write_all_at(&trailer, end);
-    written.map_err(|error| FileError::io("write", file.path(), error))?;
-    file.commit()
 }
 
 impl Leftovers {
@@ -275,17 +329,17 @@ impl Drop for Leftovers {
 }
 
 /// Takes the bytes of one blob: as many as were announced.
-pub struct BlobWriter<'a> {
-    sink: Sink<'a>,
+pub struct BlobWriter {
+    sink: Sink,
     left: u64,
 }
 
-enum Sink<'a> {
+enum Sink {
     File(AtomicFile),
-    Member(Member<'a>),
+    Member(Member),
 }
 
-impl BlobWriter<'_> {
+impl BlobWriter {
     /// The blob is complete and its content proven.
     ///
     /// # Errors
@@ -305,12 +359,12 @@ impl BlobWriter<'_> {
     pub fn file(&self) -> &Path {
         match &self.sink {
             Sink::File(file) => file.path(),
-            Sink::Member(member) => member.path,
+            Sink::Member(member) => member.archive.path(),
         }
     }
 }
 
-impl Write for BlobWriter<'_> {
+impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.len() as u64 > self.left {
             return Err(io::Error::other("the content is longer than announced"));
@@ -329,36 +383,34 @@ impl Write for BlobWriter<'_> {
 }
 
 /// A member of an archive, written at its place.
-struct Member<'a> {
-    file: &'a File,
-    path: &'a Path,
+struct Member {
+    archive: Arc<AtomicFile>,
     at: u64,
 }
 
-impl<'a> Member<'a> {
+impl Member {
     fn start(
-        archive: &'a AtomicFile,
+        archive: Arc<AtomicFile>,
         offset: u64,
         name: BundlePath,
         size: u64,
-    ) -> Result<Member<'a>, FileError> {
-        let (file, path) = (archive.as_file(), archive.path());
-        let header = ustar::header(&name, size);
-        file.write_all_at(&header, offset).map_err(|error| FileError::io("write", path, error))?;
-        Ok(Member { file, path, at: offset + ustar::BLOCK })
+    ) -> Result<Member, FileError> {
+        let written = archive.as_file().write_all_at(&ustar::header(&name, size), offset);
+        written.map_err(|error| FileError::io("write", archive.path(), error))?;
+        Ok(Member { archive, at: offset + ustar::BLOCK })
     }
 
     fn finish(self) -> Result<(), FileError> {
         let zeros = [0; ustar::BLOCK as usize];
         let padding = ustar::padding(self.at) as usize;
-        let written = self.file.write_all_at(&zeros[..padding], self.at);
-        written.map_err(|error| FileError::io("write", self.path, error))
+        let written = self.archive.as_file().write_all_at(&zeros[..padding], self.at);
+        written.map_err(|error| FileError::io("write", self.archive.path(), error))
     }
 }
 
-impl Write for Member<'_> {
+impl Write for Member {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write_at(bytes, self.at)?;
+        let count = self.archive.as_file().write_at(bytes, self.at)?;
         self.at += count as u64;
         Ok(count)
     }

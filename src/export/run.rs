@@ -61,7 +61,8 @@ pub fn write(
     progress: &dyn Progress,
 ) -> Result<Summary, ExportError> {
     let places = places(&plan.images, &plan.documents);
-    let writer = Writer::create(out, order.packaging, &places)?;
+    let writer = Writer::create(out, order.packaging)?;
+    places.iter().try_for_each(|(blob, size)| writer.announce(*blob, *size))?;
     for document in plan.documents.values() {
         write_document(&writer, document)?;
     }

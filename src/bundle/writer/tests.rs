@@ -12,12 +12,16 @@ fn blobs() -> Vec<(BlobPath, Vec<u8>)> {
     contents.map(|bytes| (BlobPath::of(&Digest::of(&bytes)).unwrap(), bytes)).collect()
 }
 
-fn announced() -> Vec<(BlobPath, u64)> {
-    blobs().iter().map(|(path, bytes)| (*path, bytes.len() as u64)).collect()
+fn created(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
+    let writer = Writer::create(out, packaging)?;
+    for (path, bytes) in blobs() {
+        writer.announce(path, bytes.len() as u64)?;
+    }
+    Ok(writer)
 }
 
 fn write(out: &Path, packaging: Packaging, backwards: bool) {
-    let writer = Writer::create(out, packaging, &announced()).unwrap();
+    let writer = created(out, packaging).unwrap();
     let mut blobs = blobs();
     if backwards {
         blobs.reverse();
@@ -85,15 +89,25 @@ fn the_bytes_do_not_depend_on_who_was_first() {
 fn a_blob_goes_to_the_first_volume_with_room() {
     let path = |at: u8| BlobPath::of(&Digest::Sha256([at; 32])).unwrap();
     let blobs: Vec<_> = (0..).map(path).zip([512, 2048, 512, 0, 1, 1024]).collect();
+    let placed = |limit| {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::create(dir.path(), Packaging::Volumes { limit }).unwrap();
+        for (path, size) in &blobs {
+            writer.announce(*path, *size).unwrap();
+            writer.announce(*path, *size).unwrap();
+        }
+        let state = writer.state();
+        let places: Vec<_> =
+            state.places.values().map(|place| (place.archive, place.offset)).collect();
+        (places, state.archives.iter().map(|archive| archive.end).collect::<Vec<_>>())
+    };
     // Room for 3072 bytes; the members take 1024, 2560, 1024, 512, 1024, 1536.
-    let (places, ends) = place(&blobs, 4096).unwrap();
-    let placed: Vec<_> = places.values().map(|place| (place.archive, place.offset)).collect();
-    assert_eq!(placed, [(0, 0), (1, 0), (0, 1024), (0, 2048), (2, 0), (2, 1024)]);
+    let (places, ends) = placed(4096);
+    assert_eq!(places, [(0, 0), (1, 0), (0, 1024), (0, 2048), (2, 0), (2, 1024)]);
     assert_eq!(ends, [2560, 2560, 2560]);
-    let (places, ends) = place(&blobs, 4096 + 512).unwrap();
-    assert_eq!(places.values().filter(|place| place.archive == 0).count(), 2);
+    let (places, ends) = placed(4096 + 512);
+    assert_eq!(places.iter().filter(|(archive, _)| *archive == 0).count(), 2);
     assert_eq!(ends, [3584, 2560, 1536]);
-    assert_eq!(place(&[], 4096).unwrap().1, [0u64; 0]);
 }
 
 #[test]
@@ -106,7 +120,7 @@ fn no_blob_is_cut_in_two() {
         assert!(volume.len() as u64 <= limit);
     }
     for limit in [limit - 1, 1536, 1, 0] {
-        let refused = Writer::create(&out, Packaging::Volumes { limit }, &announced()).err();
+        let refused = created(&out, Packaging::Volumes { limit }).err();
         assert!(
             matches!(&refused, Some(WriteError::VolumeTooSmall { limit: named, .. }) if *named == limit),
             "{limit}"
@@ -130,7 +144,7 @@ fn what_exists_is_refused_and_stays() {
         for packaging in
             [Packaging::Directory, Packaging::Archive, Packaging::Volumes { limit: 1 << 20 }]
         {
-            let refused = Writer::create(out, packaging, &announced()).err();
+            let refused = created(out, packaging).err();
             assert!(matches!(&refused, Some(WriteError::Exists(path)) if path == out), "{out:?}");
         }
     }
@@ -144,7 +158,7 @@ fn an_unfinished_bundle_leaves_nothing() {
     for packaging in
         [Packaging::Directory, Packaging::Archive, Packaging::Volumes { limit: 5 * 1024 }]
     {
-        let writer = Writer::create(&new, packaging, &announced()).unwrap();
+        let writer = created(&new, packaging).unwrap();
         let (path, bytes) = &blobs()[0];
         let mut blob = writer.blob(*path).unwrap();
         blob.write_all(bytes).unwrap();
@@ -156,7 +170,7 @@ fn an_unfinished_bundle_leaves_nothing() {
     }
     // A directory that was there, such as a mounted medium, stays.
     std::fs::create_dir(&empty).unwrap();
-    drop(Writer::create(&empty, Packaging::Directory, &announced()).unwrap());
+    drop(created(&empty, Packaging::Directory).unwrap());
     assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0);
 }
 
@@ -168,7 +182,7 @@ fn content_is_as_long_as_announced() {
         ("v", Packaging::Volumes { limit: 1 << 20 }),
         ("d", Packaging::Directory),
     ] {
-        let writer = Writer::create(&dir.path().join(name), packaging, &announced()).unwrap();
+        let writer = created(&dir.path().join(name), packaging).unwrap();
         let (path, bytes) = &blobs()[0];
         let mut short = writer.blob(*path).unwrap();
         short.write_all(&bytes[1..]).unwrap();
@@ -185,9 +199,9 @@ fn the_top_of_a_fresh_medium_counts_as_empty() {
     let theirs = dir.path().join("lost+found/x");
     std::fs::create_dir(theirs.parent().unwrap()).unwrap();
     std::fs::write(&theirs, "x").unwrap();
-    drop(Writer::create(dir.path(), Packaging::Directory, &announced()).unwrap());
+    drop(created(dir.path(), Packaging::Directory).unwrap());
     assert_eq!(tree(dir.path()).into_keys().collect::<Vec<_>>(), [Path::new("lost+found/x")]);
     write(dir.path(), Packaging::Directory, false);
-    assert_eq!(found(dir.path()).len(), announced().len() + 4);
+    assert_eq!(found(dir.path()).len(), blobs().len() + 4);
     assert_eq!(std::fs::read(&theirs).unwrap(), b"x");
 }
