@@ -23,6 +23,7 @@
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
+//! | [`unpack`] | a bundle as a plain OCI layout |
 //! | [`repack`] | the same bundle in another packaging |
 //! | [`diff`] | what two bundles or locks do not share |
 //! | [`serve`] | a read-only registry over a layout |
@@ -46,6 +47,7 @@ pub mod serve;
 pub mod source;
 pub mod target;
 pub mod trust;
+pub mod unpack;
 pub mod verify;
 
 #[cfg(test)]

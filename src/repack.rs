@@ -55,7 +55,7 @@ pub fn repack(
             BundlePath::Head(file) => heads.push((*file, bundle.head(*file)?)),
         }
     }
-    Ok(writer.finish(&heads, &signatures, &bundle.head(HeadFile::Seal)?)?)
+    Ok(writer.finish(&heads, &signatures, Some(&bundle.head(HeadFile::Seal)?))?)
 }
 
 fn copy(
@@ -72,7 +72,7 @@ fn copy(
     match bundle.document(&blob.digest()) {
         Some(document) => write(document.raw())?,
         None => {
-            let mut reader = bundle.blob(&blob.digest())?;
+            let mut reader = bundle.file(&blob.digest())?;
             loop {
                 let block = reader.fill_buf().map_err(VerifyError::from_io)?;
                 if block.is_empty() {

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::recipe::{self, Base, Held, Layer, Opened, Pack};
-use crate::oci::{Digest, MARK_BLOCK, MARK_SIZE, json};
+use crate::oci::{Digest, MARK_BLOCK, MARK_SIZE, Reference, json};
 
 /// The largest catalog, in bytes as it lies in the bundle.
 pub const MAX_CATALOG_SIZE: u64 = 128 * 1024 * 1024;
@@ -52,6 +52,9 @@ pub struct Catalog {
     /// Blobs of the images that the destination holds, sorted by digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
+    /// Images that brought to the destination what it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub homes: Vec<Reference>,
     /// What a reader must know beyond stored blobs.
     needs: Vec<String>,
 }
@@ -74,6 +77,21 @@ pub struct CatalogBlob {
     /// The state of SHA-256 after each full block.
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
+    /// Why a layer is aboard as it is, where others are packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
+}
+
+/// Why a layer is not packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stored {
+    /// Too little of its content is known for packing to pay.
+    Unshared,
+    /// No encoder that gapferry has makes its bytes again.
+    Encoder,
+    /// It is damaged, in several parts, or compressed in a way that is not opened.
+    Form,
 }
 
 /// States of SHA-256, 32 bytes each; base64 in the file.
@@ -162,6 +180,7 @@ impl Catalog {
             opened: Vec::new(),
             bases: Vec::new(),
             held: Vec::new(),
+            homes: Vec::new(),
             needs: Vec::new(),
         }
     }
@@ -171,7 +190,7 @@ impl Catalog {
         self.layers.sort_by_key(|layer| layer.blob.digest);
         self.opened.sort_by_key(|opened| opened.digest);
         self.bases.sort_by_key(|base| base.blob.digest);
-        self.held.sort_by_key(|held| held.digest);
+        self.held.sort_by_key(|held| held.blob.digest);
         self.needs = self.needed();
         self
     }
@@ -241,14 +260,14 @@ impl Catalog {
 
     /// The entry of a blob that the destination holds.
     pub fn held(&self, digest: &Digest) -> Option<&Held> {
-        let at = self.held.binary_search_by_key(digest, |held| held.digest).ok()?;
+        let at = self.held.binary_search_by_key(digest, |held| held.blob.digest).ok()?;
         self.held.get(at)
     }
 
     /// The size in bytes of a blob of an image, however it is had; `None` when it is not.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         let stored = self.get(digest).or_else(|| Some(&self.layer(digest)?.blob));
-        stored.map(|blob| blob.size).or_else(|| Some(self.held(digest)?.size))
+        stored.or_else(|| Some(&self.held(digest)?.blob)).map(|blob| blob.size)
     }
 
     /// Every blob that lies in the bundle as a file, documents aside: stored blobs and packs.
@@ -259,8 +278,8 @@ impl Catalog {
     /// Every blob of the images with its size in bytes, however it is had.
     pub fn image_blobs(&self) -> impl Iterator<Item = (Digest, u64)> {
         let stored = self.blobs.iter().chain(self.layers.iter().map(|layer| &layer.blob));
-        let held = self.held.iter().map(|held| (held.digest, held.size));
-        stored.map(|blob| (blob.digest, blob.size)).chain(held)
+        let all = stored.chain(self.held.iter().map(|held| &held.blob));
+        all.map(|blob| (blob.digest, blob.size))
     }
 }
 
@@ -281,7 +300,7 @@ mod tests {
 
     fn blob(text: &str, size: u64) -> CatalogBlob {
         let marks = Marks(vec![[7; MARK_SIZE]; (size / MARK_BLOCK as u64) as usize]);
-        CatalogBlob { digest: Digest::of(text.as_bytes()), size, marks }
+        CatalogBlob { digest: Digest::of(text.as_bytes()), size, marks, stored: None }
     }
 
     fn repacked(catalog: &Catalog, from: &str, to: &str) -> Vec<u8> {

@@ -19,7 +19,7 @@ mod timestamp;
 mod ustar;
 mod writer;
 
-pub use catalog::{Catalog, CatalogBlob, CatalogError, MAX_CATALOG_SIZE, Marks};
+pub use catalog::{Catalog, CatalogBlob, CatalogError, MAX_CATALOG_SIZE, Marks, Stored};
 pub use index::{
     IndexError, MAX_INDEX_SIZE, OCI_LAYOUT, check_docker_manifest_json, check_index_json,
     docker_manifest_json, index_json,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::catalog::Catalog;
 use super::path::BlobPath;
 use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
 
@@ -18,15 +19,36 @@ pub fn mentioned_blobs<'a>(
     })
 }
 
-/// Every document and blob with its size in bytes, each once: the documents by digest, then the
-/// blobs in the order in which they are first mentioned.
+/// Every file that holds a document, a blob or a pack, with its size in bytes: the documents by
+/// digest, then the blobs in the order in which they are first mentioned. In the place of a layer
+/// that is made from packs stand those of its packs that did not stand before, as the catalog
+/// lists them.
 pub fn places(
     images: &[PinnedImage],
     documents: &BTreeMap<Digest, Manifest>,
+    catalog: &Catalog,
 ) -> Vec<(BlobPath, u64)> {
     let mut seen: BTreeSet<Digest> = documents.keys().copied().collect();
-    let blobs = mentioned_blobs(images, documents).map(|(_, blob)| blob);
-    let first = documents.values().map(Manifest::descriptor);
-    let blobs = blobs.filter(|blob| seen.insert(blob.digest));
-    first.chain(blobs).filter_map(|it| Some((BlobPath::of(&it.digest)?, it.size))).collect()
+    let mut places: Vec<(Digest, u64)> =
+        documents.values().map(|it| (it.descriptor().digest, it.descriptor().size)).collect();
+    let packs: BTreeMap<Digest, (usize, u64)> = catalog
+        .packs
+        .iter()
+        .enumerate()
+        .map(|(at, pack)| (pack.blob.digest, (at, pack.blob.size)))
+        .collect();
+    for (_, blob) in mentioned_blobs(images, documents) {
+        if catalog.get(&blob.digest).is_some() && seen.insert(blob.digest) {
+            places.push((blob.digest, blob.size));
+        }
+        let from = catalog.layer(&blob.digest).filter(|_| seen.insert(blob.digest));
+        let from = from.into_iter().flat_map(|layer| &layer.from);
+        let mut new: Vec<_> = from
+            .filter_map(|digest| packs.get(digest).map(|(at, size)| (*at, *digest, *size)))
+            .filter(|(_, digest, _)| seen.insert(*digest))
+            .collect();
+        new.sort();
+        places.extend(new.into_iter().map(|(_, digest, size)| (digest, size)));
+    }
+    places.into_iter().filter_map(|(digest, size)| Some((BlobPath::of(&digest)?, size))).collect()
 }

@@ -5,12 +5,12 @@
 //! are longer or shorter than their layer; checkpoints out of order; frames that do not add up;
 //! names of content that is nowhere. Normative text: `formats/packs.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{Catalog, CatalogBlob, CatalogError};
-use crate::oci::{Digest, MARK_BLOCK, Reference};
+use crate::oci::{Digest, MARK_BLOCK};
 
 /// The most plain bytes of one frame.
 pub const MAX_FRAME: u64 = 16 * 1024 * 1024;
@@ -96,20 +96,18 @@ pub struct Base {
     pub kind: Kind,
     /// Its plain bytes.
     pub plain: u64,
-    /// An image that brought it there.
-    pub name: Reference,
+    /// The place in [`Catalog::homes`] of an image that is likely to have brought it there.
+    pub home: u32,
 }
 
 /// A blob of an image aboard that the destination holds already, and so is not aboard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Held {
-    /// Its digest.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-    /// An image that brought it there.
-    pub name: Reference,
+    /// The blob.
+    pub blob: CatalogBlob,
+    /// The place in [`Catalog::homes`] of an image that is likely to have brought it there.
+    pub home: u32,
 }
 
 impl Pack {
@@ -136,22 +134,31 @@ pub(super) fn check(catalog: &Catalog) -> Result<(), CatalogError> {
         add(opened.digest, opened.plain)?;
     }
     for base in &catalog.bases {
-        check_marks(&base.blob)?;
         check_plain(base.blob.digest, base.kind, base.plain, base.blob.size)?;
         add(base.blob.digest, base.plain)?;
     }
     catalog.layers.iter().try_for_each(|layer| check_layer(layer, &sources))?;
     sorted(catalog.layers.iter().map(|layer| layer.blob.digest))?;
-    sorted(catalog.held.iter().map(|held| held.digest))?;
-    let stored = |digest: &Digest| catalog.get(digest).is_some();
-    let packs = catalog.packs.iter().map(|pack| pack.blob.digest);
-    let layers = catalog.layers.iter().map(|layer| layer.blob.digest);
-    let held = catalog.held.iter().map(|held| held.digest);
+    sorted(catalog.held.iter().map(|held| held.blob.digest))?;
+    check_homes(catalog)?;
     // One blob is had in one way.
-    let twice = packs.chain(layers).chain(held).find(stored).or_else(|| {
-        catalog.held.iter().map(|held| held.digest).find(|it| catalog.layer(it).is_some())
-    });
-    twice.map_or(Ok(()), |digest| Err(CatalogError::Entry(digest)))
+    let packs = catalog.packs.iter().map(|pack| pack.blob.digest);
+    let blobs = catalog.image_blobs().map(|(digest, _)| digest);
+    let mut seen = BTreeSet::new();
+    match packs.chain(blobs).find(|digest| !seen.insert(*digest)) {
+        Some(digest) => Err(CatalogError::Entry(digest)),
+        None => Ok(()),
+    }
+}
+
+fn check_homes(catalog: &Catalog) -> Result<(), CatalogError> {
+    let held = catalog.held.iter().map(|held| (&held.blob, held.home));
+    let mut all = held.chain(catalog.bases.iter().map(|base| (&base.blob, base.home)));
+    all.try_for_each(|(blob, home)| {
+        check_marks(blob)?;
+        let known = catalog.homes.get(home as usize);
+        known.map(|_| ()).ok_or(CatalogError::Entry(blob.digest))
+    })
 }
 
 fn sorted(digests: impl Iterator<Item = Digest>) -> Result<(), CatalogError> {

@@ -220,6 +220,7 @@ impl Writer {
     }
 
     /// Writes the head files, the signatures and last the seal, and makes everything lasting.
+    /// Without a seal it is no bundle but a plain OCI layout.
     ///
     /// # Errors
     /// [`FileError`]; there is no bundle then.
@@ -227,13 +228,14 @@ impl Writer {
         self,
         heads: &[(HeadFile, Vec<u8>)],
         signatures: &[(HeadFile, Vec<u8>)],
-        seal: &[u8],
+        seal: Option<&[u8]>,
     ) -> Result<(), FileError> {
         let heads = heads.iter().chain(signatures).map(|(file, bytes)| (*file, bytes.as_slice()));
+        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal, seal)));
         let state = self.state.into_inner().expect("no thread panics with the lock");
         let Some(made) = self.made else {
             for archive in state.archives {
-                archive.finish(heads.clone().chain([(HeadFile::Seal, seal)]))?;
+                archive.finish(heads.clone())?;
             }
             return files::sync_directory(&files::parent(&self.out));
         };
@@ -243,7 +245,7 @@ impl Writer {
         if self.packaging == Packaging::Directory {
             files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
         }
-        made.finish(heads, seal)
+        made.finish(heads)
     }
 }
 
@@ -292,12 +294,10 @@ impl Leftovers {
     fn finish<'a>(
         mut self,
         heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
-        seal: &[u8],
     ) -> Result<(), FileError> {
         for (head, bytes) in heads {
             files::write_atomic(&self.directory.join(head.to_string()), bytes)?;
         }
-        files::write_atomic(&self.directory.join(HeadFile::Seal.to_string()), seal)?;
         self.finished = true;
         Ok(())
     }

@@ -13,10 +13,10 @@ use super::input;
 use super::output::{bytes, count, escaped};
 use super::registries;
 use crate::bundle::Name;
-use crate::export::{self, Order, Plan, Summary};
+use crate::export::{self, BaseBundle, Bases, Order, PackMode, Plan, Summary};
 use crate::source::Opener;
 use crate::trust::{Keyring, SecretKey, Signer};
-use crate::verify::{self, Site};
+use crate::verify::{self, Claims, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -26,7 +26,9 @@ EXAMPLES:
     gapferry export busybox:1.35 -o busybox.tar --key release.key
   Volumes that fit FAT32, for one site and for 90 days:
     gapferry export -f images.txt -o out --volume-size 4GiB --key release.key \\
-      --destination plant-7 --expires 90d";
+      --destination plant-7 --expires 90d
+  What the site does not have since the last bundle, as small as it gets:
+    gapferry export -f images.txt -o june --key release.key --since may --pack always";
 
 /// Write images to a signed bundle
 #[derive(Debug, clap::Args)]
@@ -57,9 +59,24 @@ pub struct Args {
     /// The only site that may import the bundle
     #[arg(long, value_name = "NAME")]
     destination: Option<Name>,
-    /// Keep every layer a plain blob, which other tools read. The only way in this version
-    #[arg(long)]
+    /// Which layers are opened and packed: those that share content with what is aboard or at the
+    /// destination (auto), all (always), or none (never)
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pack: Pack,
+    /// Keep every layer a plain blob, which other tools read: the same as --pack never
+    #[arg(long, conflicts_with = "pack")]
     store_layers: bool,
+    /// How hard zstd works on packs
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(i32).range(1..=19))]
+    level: i32,
+    /// Leave out what this bundle brought to the destination; its head files are enough
+    /// (repeatable)
+    #[arg(long, value_name = "BUNDLE")]
+    since: Vec<PathBuf>,
+    /// Hold layers here while they are worked on; beside the bundle unless given
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
     /// Read the whole bundle back and verify it
     #[arg(long)]
     read_back: bool,
@@ -68,6 +85,14 @@ pub struct Args {
     dry_run: bool,
     #[command(flatten)]
     registries: RegistryArgs,
+}
+
+/// Which layers are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Pack {
+    Auto,
+    Always,
+    Never,
 }
 
 /// When a bundle expires.
@@ -113,7 +138,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         print_plan(&plan, context)?;
         return partial(&pinned.failures, context);
     }
-    let order = order(&args, &signers, context)?;
+    let bases = bases(&args)?;
+    let order = order(&args, &signers, &bases, context)?;
     let summary = export::write(&plan, &opener, &args.packaging.out, &order, context.progress())?;
     check(&args, &signers, &order, context)?;
     print_summary(&args, &plan, &summary, context)?;
@@ -138,9 +164,22 @@ fn pinned(args: &Args, opener: &Opener, context: &Context) -> Result<Pinned, Fai
     }
 }
 
+/// What the bundles that the destination took say of themselves. That they say so is enough: a
+/// delta that counts on something else is refused where it is imported.
+fn bases(args: &Args) -> Result<Bases, Failure> {
+    let read = |place: &PathBuf| {
+        let claims = verify::claims(std::slice::from_ref(place));
+        let claims = claims.map_err(|error| Failure::from(error).at(place.display()))?;
+        let Claims { seal_digest: seal, lading, catalog, chunks, .. } = claims;
+        Ok(BaseBundle { seal, lading, catalog, chunks })
+    };
+    Ok(Bases::new(args.since.iter().map(read).collect::<Result<_, Failure>>()?))
+}
+
 fn order<'a>(
-    args: &Args,
+    args: &'a Args,
     signers: &'a [Box<dyn Signer>],
+    bases: &'a Bases,
     context: &Context,
 ) -> Result<Order<'a>, Failure> {
     let now = context.signing_time()?;
@@ -164,6 +203,14 @@ fn order<'a>(
         created,
         expires,
         destination: args.destination.clone(),
+        pack: match (args.store_layers, args.pack) {
+            (true, _) | (_, Pack::Never) => PackMode::Never,
+            (_, Pack::Auto) => PackMode::Auto,
+            (_, Pack::Always) => PackMode::Always,
+        },
+        level: args.level,
+        bases,
+        scratch: args.scratch.as_deref(),
         signers,
         jobs: args.registries.jobs.into(),
     })

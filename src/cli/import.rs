@@ -85,7 +85,11 @@ impl FromStr for To {
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let bundle = args.trust.verify(&args.bundle.places, context)?;
-    let plan = import::plan(chosen(bundle.get(), &args.image)?, &args.mapping()?)?;
+    let plan = import::plan(
+        chosen(bundle.get(), &args.image)?,
+        &bundle.get().catalog().homes,
+        &args.mapping()?,
+    )?;
     if args.dry_run {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);

@@ -26,6 +26,7 @@ mod output;
 mod progress;
 mod registries;
 mod repack;
+mod unpack;
 mod verify;
 
 use std::process::ExitCode;
@@ -74,6 +75,7 @@ enum Command {
     Verify(verify::Args),
     Import(import::Args),
     Repack(repack::Args),
+    Unpack(unpack::Args),
     Diff(diff::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -90,6 +92,7 @@ impl Command {
             Command::Verify(args) => verify::run(args, context),
             Command::Import(args) => import::run(args, context),
             Command::Repack(args) => repack::run(args, context),
+            Command::Unpack(args) => unpack::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::Completions(args) => completions::run(args, context),

@@ -1,9 +1,18 @@
 //! Planning and writing a bundle: from pinned images to a sealed bundle on a medium.
 
+mod base;
+mod benches;
 mod fetch;
+mod known;
+mod open;
+mod pack;
+mod packing;
 mod plan;
+mod recipes;
 mod run;
+mod turns;
 
+pub use base::{BaseBundle, Bases};
 pub use fetch::fetch_documents;
 pub use plan::{Plan, PlannedBlob, plan};
 pub use run::{Order, Summary, write};
@@ -11,8 +20,20 @@ pub use run::{Order, Summary, write};
 use crate::bundle::WriteError;
 use crate::files::FileError;
 use crate::oci::{Digest, Reference};
+use crate::recompress::GzipError;
 use crate::source::SourceError;
 use crate::trust::TrustError;
+
+/// Which layers are opened and packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackMode {
+    /// Those of which a good part is aboard or at the destination.
+    Auto,
+    /// All that can be made again.
+    Always,
+    /// None; none is opened.
+    Never,
+}
 
 /// Why no bundle is written.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +88,9 @@ pub enum ExportError {
         /// The content.
         digest: Digest,
     },
+    /// A layer that is held cannot be read again. The environment's fault: it could be before.
+    #[error("a layer that was fetched cannot be read again: {0}")]
+    Held(#[from] GzipError),
     /// The bundle could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::ExportError;
+use super::base::Bases;
+use super::packing::{self, Manner};
 use super::plan::{Plan, PlannedBlob};
+use super::{ExportError, PackMode, recipes};
 use crate::bundle::{
-    Catalog, CatalogBlob, HeadFile, Lading, Marks, Name, OCI_LAYOUT, Packaging, Seal, Sums,
-    Timestamp, WriteError, Writer, docker_manifest_json, index_json, places,
+    BlobPath, Catalog, CatalogBlob, Held, HeadFile, Lading, Marks, Name, OCI_LAYOUT, Packaging,
+    Seal, Sums, Timestamp, WriteError, Writer, docker_manifest_json, index_json,
 };
 use crate::files::FileError;
-use crate::oci::{CopyError, Digest, Manifest};
+use crate::oci::{CopyError, Descriptor, Digest, Manifest, PinnedImage, Unproven};
 use crate::pool;
 use crate::report::Progress;
 use crate::source::Opener;
@@ -31,6 +33,14 @@ pub struct Order<'a> {
     pub expires: Option<Timestamp>,
     /// For whom; `None` for anybody.
     pub destination: Option<Name>,
+    /// Which layers are packed.
+    pub pack: PackMode,
+    /// zstd's level for packs.
+    pub level: i32,
+    /// What the destination holds already.
+    pub bases: &'a Bases,
+    /// Where blobs are held while they are worked on; beside the bundle unless given.
+    pub scratch: Option<&'a Path>,
     /// Who signs; each adds one signature.
     pub signers: &'a [Box<dyn Signer>],
     /// How many blobs are read at a time.
@@ -60,34 +70,50 @@ pub fn write(
     order: &Order<'_>,
     progress: &dyn Progress,
 ) -> Result<Summary, ExportError> {
-    let places = places(&plan.images, &plan.documents);
     let writer = Writer::create(out, order.packaging)?;
-    places.iter().try_for_each(|(blob, size)| writer.announce(*blob, *size))?;
     for document in plan.documents.values() {
         write_document(&writer, document)?;
     }
     progress.begin("exporting", plan.blob_bytes());
-    let entries = pool::run(order.jobs, &plan.blobs, |blob| {
-        copy_blob(plan, blob, sources, &writer, progress)
-    })?;
+    let (catalog, chunks) = match order.pack {
+        PackMode::Never => (store(plan, sources, &writer, order, progress)?, None),
+        mode => {
+            let manner = Manner { mode, level: order.level, scratch: order.scratch, jobs: order.jobs };
+            let bases = order.bases;
+            let carried = packing::carry(plan, bases, sources, &writer, manner, progress)?;
+            let chunks = recipes::chunk_index(&carried, bases).to_bytes();
+            (recipes::catalog(plan, carried, bases), Some(chunks))
+        }
+    };
     progress.end();
     let lading = Lading::new(concat!("gapferry ", env!("CARGO_PKG_VERSION")), plan.images.clone());
     let mut heads = vec![
         (HeadFile::OciLayout, OCI_LAYOUT.to_vec()),
         (HeadFile::Index, index_json(&lading.images)),
-        (HeadFile::DockerManifest, docker_manifest_json(&lading.images, &plan.documents)),
-        (HeadFile::Lading, lading.to_bytes()),
-        (HeadFile::Catalog, Catalog::new(entries).to_bytes()),
     ];
-    let sums = Sums::new(&heads, places.iter().map(|(path, _)| *path));
+    // Docker can load what is there, not what is to be made.
+    if catalog.layers.is_empty() && catalog.held.is_empty() {
+        let list = docker_manifest_json(&lading.images, &plan.documents);
+        heads.push((HeadFile::DockerManifest, list));
+    }
+    heads.push((HeadFile::Lading, lading.to_bytes()));
+    heads.push((HeadFile::Catalog, catalog.to_bytes()));
+    heads.extend(chunks.map(|chunks| (HeadFile::Chunks, chunks)));
+    let documents = plan.documents.values().map(Manifest::descriptor);
+    let files = documents
+        .map(|document| (document.digest, document.size))
+        .chain(catalog.files().map(|blob| (blob.digest, blob.size)));
+    let files: BTreeMap<BlobPath, u64> =
+        files.filter_map(|(digest, size)| Some((BlobPath::of(&digest)?, size))).collect();
+    let sums = Sums::new(&heads, files.keys().copied());
     let bytes = heads.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
-        + places.iter().map(|(_, size)| size).sum::<u64>();
+        + files.values().sum::<u64>();
     let sums_bytes = sums.to_bytes();
     let seal = seal(order, &lading, &sums, &sums_bytes, bytes);
     heads.push((HeadFile::Sums, sums_bytes));
     let seal_bytes = seal.to_bytes();
     let signatures = sign(&seal_bytes, order.signers)?;
-    writer.finish(&heads, &signatures, &seal_bytes)?;
+    writer.finish(&heads, &signatures, Some(&seal_bytes))?;
     Ok(Summary { seal_digest: Digest::of(&seal_bytes), seal })
 }
 
@@ -100,7 +126,7 @@ fn seal(order: &Order<'_>, lading: &Lading, sums: &Sums, sums_bytes: &[u8], byte
         created: order.created,
         expires: order.expires,
         destination: order.destination.clone(),
-        requires: Vec::new(),
+        requires: order.bases.seals.clone(),
         trust: 0,
         images: lading.images.len() as u64,
         files: sums.len(),
@@ -125,11 +151,57 @@ fn sign(seal: &[u8], signers: &[Box<dyn Signer>]) -> Result<Vec<(HeadFile, Vec<u
 }
 
 fn write_document(writer: &Writer, document: &Manifest) -> Result<(), ExportError> {
-    let digest = document.descriptor().digest;
-    let path = crate::bundle::BlobPath::of(&digest).expect("the plan holds sha256 content only");
+    let Descriptor { digest, size, .. } = document.descriptor();
+    let path = BlobPath::of(digest).expect("the plan holds sha256 content only");
+    writer.announce(path, *size)?;
     let mut blob = writer.blob(path)?;
     blob.write_all(document.raw()).map_err(|error| FileError::io("write", blob.file(), error))?;
     Ok(blob.finish()?)
+}
+
+/// Every blob as it is, but for those that the destination holds.
+fn store(
+    plan: &Plan,
+    sources: &Opener,
+    writer: &Writer,
+    order: &Order<'_>,
+    progress: &dyn Progress,
+) -> Result<Catalog, ExportError> {
+    let (mut blobs, mut held) = (Vec::new(), Vec::new());
+    for blob in &plan.blobs {
+        match order.bases.blob(&blob.descriptor) {
+            Some(entry) => {
+                let home = order.bases.home(&plan.images[blob.image].name);
+                held.push(Held { blob: entry.clone(), home });
+            }
+            None => {
+                writer.announce(blob.path, blob.descriptor.size)?;
+                blobs.push(blob);
+            }
+        }
+    }
+    let entries = pool::run(order.jobs, &blobs, |blob| {
+        copy_blob(plan, blob, sources, writer, progress)
+    })?;
+    let mut catalog = Catalog::new(entries);
+    if !held.is_empty() {
+        catalog.homes = order.bases.homes.clone();
+    }
+    catalog.held = held;
+    Ok(catalog.complete())
+}
+
+/// The content of a blob of `image`, from its source.
+///
+/// # Errors
+/// [`ExportError::Source`].
+pub(super) fn content(
+    sources: &Opener,
+    image: &PinnedImage,
+    blob: &Descriptor,
+) -> Result<Unproven, ExportError> {
+    let found = sources.source(image).and_then(|source| source.blob(blob));
+    found.map_err(|error| ExportError::Source { name: image.name.clone(), error })
 }
 
 fn copy_blob(
@@ -140,11 +212,7 @@ fn copy_blob(
     progress: &dyn Progress,
 ) -> Result<CatalogBlob, ExportError> {
     let image = &plan.images[blob.image];
-    let name = || image.name.clone();
-    let unproven = sources
-        .source(image)
-        .and_then(|source| source.blob(&blob.descriptor))
-        .map_err(|error| ExportError::Source { name: name(), error })?;
+    let unproven = content(sources, image, &blob.descriptor)?;
     let mut out = writer.blob(blob.path)?;
     let copied = unproven.copy(|block| {
         progress.advance(block.len() as u64);
@@ -152,7 +220,7 @@ fn copy_blob(
     });
     let marks = copied.map_err(|error| match error {
         CopyError::Read(error) => {
-            ExportError::Read { name: name(), blob: blob.descriptor.digest, error }
+            ExportError::Read { name: image.name.clone(), blob: blob.descriptor.digest, error }
         }
         CopyError::Write(error) => {
             WriteError::File(FileError::io("write", out.file(), error)).into()
@@ -163,5 +231,6 @@ fn copy_blob(
         digest: blob.descriptor.digest,
         size: blob.descriptor.size,
         marks: Marks(marks),
+        stored: None,
     })
 }

@@ -4,6 +4,7 @@
 //! as they are read and proven, and committed when all of them are; then manifests, children
 //! before parents; tags last. What the target holds already is neither read nor sent.
 
+mod base;
 mod map;
 mod plan;
 mod run;
@@ -35,6 +36,14 @@ pub enum ImportError {
     /// The bundle does not hold an image that was asked for. The input's fault.
     #[error("{0} is not aboard")]
     NotAboard(Reference),
+    /// The bundle is a delta, and the target lacks what it builds upon. Nothing was written.
+    #[error("the bundle builds upon {}; {blob} of it is not at the target", requires.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))]
+    Base {
+        /// What is lacking.
+        blob: Digest,
+        /// The seals of the base bundles.
+        requires: Vec<Digest>,
+    },
     /// The bundle is damaged or forged. Nothing was committed.
     #[error(transparent)]
     Verify(#[from] VerifyError),

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::ImportError;
 use super::map::Mapping;
-use crate::oci::{PinnedImage, Reference, Tag};
+use crate::oci::{PinnedImage, Reference, Repository, Tag};
 
 /// Every image and its name at the target.
 #[derive(Debug)]
 pub struct Plan<'a> {
     /// In the order of the bundle.
     pub images: Vec<PlannedImage<'a>>,
+    /// Where the base bundles' images are, as the catalog lists them.
+    pub homes: Vec<Repository>,
 }
 
 /// An image of the bundle and what it will be called.
@@ -22,15 +24,20 @@ pub struct PlannedImage<'a> {
     pub target: Reference,
 }
 
-/// Plans the import of `images`. No two may end up under one name, unless they are the same.
+/// Plans the import of `images`, which may take from what the images `homes` brought there. No two
+/// may end up under one name, unless they are the same.
 ///
 /// # Errors
 /// [`ImportError::Mapping`], [`ImportError::Collision`].
 pub fn plan<'a>(
     images: impl IntoIterator<Item = &'a PinnedImage>,
+    homes: &[Reference],
     mapping: &Mapping,
 ) -> Result<Plan<'a>, ImportError> {
-    let mut plan = Plan { images: Vec::new() };
+    let mut plan = Plan { images: Vec::new(), homes: Vec::new() };
+    for home in homes {
+        plan.homes.push(mapping.target(home)?.repository);
+    }
     for image in images {
         plan.images.push(PlannedImage { image, target: mapping.target(&image.name)? });
     }
@@ -77,10 +84,10 @@ mod tests {
         let base = Base::Registry { host: "site".to_owned(), prefix: String::new() };
         let mapping = Mapping::new(base, vec![]);
         let images = [image("quay.io/a/b:1", "x"), image("ghcr.io/a/b:1", "y")];
-        assert!(matches!(plan(&images, &mapping), Err(ImportError::Collision { .. })));
+        assert!(matches!(plan(&images, &[], &mapping), Err(ImportError::Collision { .. })));
         let same = [image("quay.io/a/b:1", "x"), image("ghcr.io/a/b:1", "x")];
-        assert_eq!(plan(&same, &mapping).unwrap().images.len(), 2);
+        assert_eq!(plan(&same, &[], &mapping).unwrap().images.len(), 2);
         let other_tag = [image("quay.io/a/b:1", "x"), image("ghcr.io/a/b:2", "y")];
-        assert!(plan(&other_tag, &mapping).is_ok());
+        assert!(plan(&other_tag, &[], &mapping).is_ok());
     }
 }

@@ -5,12 +5,15 @@ use std::io;
 use std::sync::Mutex;
 
 use super::ImportError;
+use super::base::{self, AtTarget};
 use super::plan::{Plan, PlannedImage};
-use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Role, Tag};
+use crate::oci::{
+    Descriptor, Digest, Manifest, Reference, Repository, Role, Tag, VerifyingReader,
+};
 use crate::pool;
 use crate::report::Progress;
 use crate::target::{Staged, Target, TargetError};
-use crate::verify::{Contents, VerifiedBundle, VerifyError};
+use crate::verify::{Contents, VerifiedBundle, VerifyError, Workshop};
 
 /// What became of one image.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub fn run(
     keep_going: bool,
     progress: &dyn Progress,
 ) -> Result<Summary, ImportError> {
-    let import = Import { contents: bundle.get(), target, jobs, progress };
+    let import = Import { contents: bundle.get(), homes: &plan.homes, target, jobs, progress };
     let missing = pool::run(jobs, &plan.images, |image| import.missing_documents(image))?;
     let work: Vec<Work<'_>> = plan
         .images
@@ -70,6 +73,8 @@ type Step<'a> = dyn Fn(&Work<'_>, &mut BTreeSet<Digest>) -> Result<(), ImportErr
 
 struct Import<'a> {
     contents: &'a Contents,
+    /// Where the images of base bundles are.
+    homes: &'a [Repository],
     target: &'a dyn Target,
     jobs: usize,
     progress: &'a dyn Progress,
@@ -93,7 +98,7 @@ impl Missing {
     }
 }
 
-impl Import<'_> {
+impl<'a> Import<'a> {
     fn missing_documents(&self, planned: &PlannedImage<'_>) -> Result<Missing, ImportError> {
         let repository = &planned.target.repository;
         let failed = |error| ImportError::target(&planned.target, error);
@@ -124,22 +129,24 @@ impl Import<'_> {
         let to_send =
             lacking.iter().filter(|blob| blob.held.is_none()).map(|blob| blob.descriptor.size);
         self.progress.begin("importing", to_send.clone().sum());
+        let destination = self.destination(&lacking)?;
+        let workshop = Workshop::new(self.contents, Some(&destination));
         // Nothing is committed before all of it is staged, and staged is what was proven.
-        let staged = pool::run(self.jobs, &lacking, |blob| self.stage(blob))?;
+        let staged = pool::run(self.jobs, &lacking, |blob| self.stage(&workshop, blob))?;
         self.progress.end();
         let staged: Vec<_> = lacking.iter().zip(staged.into_iter().map(Mutex::new)).collect();
         pool::run(self.jobs, &staged, |(blob, staged)| {
             let staged = staged.lock().expect("no thread panics with the lock").take();
-            self.settle(blob, staged)
+            self.settle(&workshop, blob, staged)
         })?;
         Ok((to_send.clone().count() as u64, to_send.sum()))
     }
 
     /// Each blob that missing documents need, and the repositories that need it.
-    fn wanted<'a>(
+    fn wanted<'b>(
         &self,
-        work: &'a [Work<'a>],
-    ) -> Result<BTreeMap<Digest, BTreeSet<&'a Repository>>, ImportError> {
+        work: &'b [Work<'b>],
+    ) -> Result<BTreeMap<Digest, BTreeSet<&'b Repository>>, ImportError> {
         let mut wanted: BTreeMap<Digest, BTreeSet<&Repository>> = BTreeMap::new();
         for Work { planned, missing } in work {
             for digest in &missing.documents {
@@ -158,17 +165,17 @@ impl Import<'_> {
     }
 
     /// Asks the repositories for a blob; `None` when all have it.
-    fn lacking<'a>(
+    fn lacking<'b>(
         &self,
         digest: &Digest,
-        repositories: &BTreeSet<&'a Repository>,
-    ) -> Result<Option<Lacking<'a>>, ImportError> {
-        let entry = self.contents.catalog().get(digest);
-        let entry =
-            entry.ok_or_else(|| VerifyError::from(crate::verify::StoryError::Unlisted(*digest)))?;
-        let kind =
-            crate::oci::MediaType::new("application/octet-stream").expect("a plain media type");
-        let descriptor = Descriptor::new(kind, entry.digest, entry.size);
+        repositories: &BTreeSet<&'b Repository>,
+    ) -> Result<Option<Lacking<'b>>, ImportError>
+    where
+        'a: 'b,
+    {
+        let size = self.contents.catalog().size(digest);
+        let unlisted = || VerifyError::from(crate::verify::StoryError::Unlisted(*digest));
+        let descriptor = base::descriptor(*digest, size.ok_or_else(unlisted)?);
         let mut lacking = Lacking { descriptor, repositories: Vec::new(), held: None };
         for repository in repositories {
             let has = self.target.has_blob(repository, &lacking.descriptor);
@@ -177,32 +184,88 @@ impl Import<'_> {
                 false => lacking.repositories.push(repository),
             }
         }
+        if lacking.held.is_none() && self.contents.catalog().held(digest).is_some() {
+            lacking.held = Some(self.at_home(&lacking.descriptor)?);
+        }
         Ok(Some(lacking).filter(|lacking| !lacking.repositories.is_empty()))
     }
 
+    /// The repository of a base bundle's image that holds `blob`.
+    fn at_home(&self, blob: &Descriptor) -> Result<&'a Repository, ImportError> {
+        let catalog = self.contents.catalog();
+        let held = catalog.held(&blob.digest).map(|held| held.home);
+        let base = || Some(catalog.bases.iter().find(|it| it.blob.digest == blob.digest)?.home);
+        let likely = held.or_else(base).unwrap_or(0);
+        let found = base::find(self.target, self.homes, likely, blob);
+        found.map_err(|error| ImportError::target(blob.digest, error))?.ok_or_else(|| {
+            let requires = self.contents.seal().requires.clone();
+            ImportError::Base { blob: blob.digest, requires }
+        })
+    }
+
+    /// Finds at the target what the layers that are to be made take from it.
+    fn destination(&self, lacking: &[Lacking<'_>]) -> Result<AtTarget<'a>, ImportError> {
+        let catalog = self.contents.catalog();
+        let made = lacking.iter().filter(|blob| blob.held.is_none());
+        let layers = made.filter_map(|blob| catalog.layer(&blob.descriptor.digest));
+        let from: BTreeSet<Digest> = layers.flat_map(|layer| &layer.from).copied().collect();
+        let bases: Vec<_> =
+            catalog.bases.iter().filter(|base| from.contains(&base.blob.digest)).collect();
+        let places = pool::run(self.jobs, &bases, |base| {
+            let blob = base::descriptor(base.blob.digest, base.blob.size);
+            Ok::<_, ImportError>((base.blob.digest, self.at_home(&blob)?))
+        })?;
+        Ok(AtTarget { target: self.target, places: places.into_iter().collect() })
+    }
+
     /// Stages a blob in the first repository that lacks it. What another repository holds will be
-    /// shared; the bundle's own copy is proven all the same, for the target may not share it, and
-    /// damage must come to light before anything is seen.
-    fn stage(&self, blob: &Lacking<'_>) -> Result<Option<Box<dyn Staged>>, ImportError> {
+    /// shared; the bundle's own copy, if it is stored, is proven all the same, for the target may
+    /// not share it, and damage must come to light before anything is seen.
+    fn stage(
+        &self,
+        workshop: &Workshop<'_>,
+        blob: &Lacking<'_>,
+    ) -> Result<Option<Box<dyn Staged>>, ImportError> {
         if blob.held.is_none() {
-            return self.send(&blob.descriptor, blob.repositories[0]).map(Some);
+            return self.send(workshop, blob, blob.repositories[0]).map(Some);
         }
-        let mut content = self.contents.blob(&blob.descriptor.digest)?;
-        io::copy(&mut content, &mut io::sink()).map_err(VerifyError::from_io)?;
+        let digest = &blob.descriptor.digest;
+        if self.contents.catalog().get(digest).is_some() {
+            let mut content = self.contents.file(digest)?;
+            io::copy(&mut content, &mut io::sink()).map_err(VerifyError::from_io)?;
+        }
         Ok(None)
     }
 
-    fn send(&self, blob: &Descriptor, to: &Repository) -> Result<Box<dyn Staged>, ImportError> {
-        let open = || -> io::Result<Box<dyn io::Read>> {
-            let reader = self.contents.blob(&blob.digest).map_err(io::Error::other)?;
+    /// Sends a blob from the bundle, or, when it is not aboard, from where the target holds it.
+    fn send(
+        &self,
+        workshop: &Workshop<'_>,
+        blob: &Lacking<'_>,
+        to: &Repository,
+    ) -> Result<Box<dyn Staged>, ImportError> {
+        let Lacking { descriptor, held, .. } = blob;
+        let Descriptor { digest, size, .. } = *descriptor;
+        let aboard = self.contents.catalog().held(&digest).is_none();
+        let open = || -> io::Result<Box<dyn io::Read + '_>> {
+            let reader: Box<dyn io::Read + '_> = match held.filter(|_| !aboard) {
+                Some(from) => {
+                    let content = self.target.content(from, descriptor, 0);
+                    let content = content.map_err(io::Error::other)?;
+                    Box::new(VerifyingReader::new(content, digest, size))
+                }
+                None => Box::new(workshop.blob(&digest).map_err(io::Error::other)?),
+            };
             Ok(Box::new(Counted { inner: reader, progress: self.progress }))
         };
-        self.target.stage(to, blob, &open).map_err(|error| ImportError::target(blob.digest, error))
+        let staged = self.target.stage(to, descriptor, &open);
+        staged.map_err(|error| ImportError::target(digest, error))
     }
 
     /// Commits what is staged, and lets the other repositories share it.
     fn settle(
         &self,
+        workshop: &Workshop<'_>,
         blob: &Lacking<'_>,
         mut staged: Option<Box<dyn Staged>>,
     ) -> Result<(), ImportError> {
@@ -212,13 +275,13 @@ impl Import<'_> {
         for to in &blob.repositories {
             match (staged.take(), held) {
                 (Some(staged), _) => match staged.commit() {
-                    Err(TargetError::Expired) => self.send(descriptor, to)?.commit(),
+                    Err(TargetError::Expired) => self.send(workshop, blob, to)?.commit(),
                     other => other,
                 }
                 .map_err(failed)?,
                 (None, Some(from))
                     if self.target.share(descriptor, from, to).map_err(failed)? => {}
-                (None, _) => self.send(descriptor, to)?.commit().map_err(failed)?,
+                (None, _) => self.send(workshop, blob, to)?.commit().map_err(failed)?,
             }
             held = held.or(Some(to));
         }

@@ -86,6 +86,14 @@ impl LayoutWriter {
         Ok(read_index(&self.root)?.unwrap_or_else(Index::empty).entries().to_vec())
     }
 
+    /// The bytes that lie under `digest`, unproven; `None` when there are none.
+    ///
+    /// # Errors
+    /// [`LayoutError::File`].
+    pub fn open(&self, digest: &Digest) -> Result<Option<Section>, LayoutError> {
+        open_blob(&self.root, digest)
+    }
+
     /// True when a blob of this digest and size is there.
     ///
     /// # Errors

@@ -5,8 +5,12 @@
 //! `formats/recompress.md`.
 
 mod bits;
+mod proof;
+mod stretch;
 
 pub use bits::BitWriter;
+pub use proof::{Proof, prove};
+pub use stretch::{Checkpoint, MAX_STRETCH, make, reach};
 
 /// Plain bytes that [`Start::before`] needs at most.
 pub const CONTEXT: usize = 32 * 1024;

@@ -157,18 +157,34 @@ impl Client {
         repository: &Repository,
         blob: &Descriptor,
     ) -> Result<Option<Unproven>, RegistryError> {
+        let found = self.blob_from(repository, blob, 0)?;
+        Ok(found.map(|reader| Unproven::new(Box::new(reader), blob.digest, blob.size)))
+    }
+
+    /// The bytes of a blob from `at` on, unproven; `None` when it is not there. The reader goes on
+    /// by itself after a cut.
+    ///
+    /// # Errors
+    /// As [`Client::blob`].
+    pub fn blob_from(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        at: u64,
+    ) -> Result<Option<BlobReader>, RegistryError> {
         let mut reader = BlobReader {
             client: self.clone(),
             repository: repository.clone(),
             digest: blob.digest,
             size: blob.size,
-            at: 0,
+            at,
             attempt: 0,
             fresh: 0,
             body: None,
         };
-        match reader.open() {
-            Ok(()) => Ok(Some(Unproven::new(Box::new(reader), blob.digest, blob.size))),
+        // There is nothing to ask for behind the end.
+        match if at < blob.size || at == 0 { reader.open() } else { Ok(()) } {
+            Ok(()) => Ok(Some(reader)),
             Err(RegistryError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -4,6 +4,7 @@
 //! `docker.io/library/busybox:1.35`, as its name. A document that refers to another one is listed
 //! there too, without a name, so that it can be found.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::{Open, Staged, Target, TargetError};
@@ -29,6 +30,16 @@ impl LayoutTarget {
 impl Target for LayoutTarget {
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, TargetError> {
         Ok(self.writer.has_blob(blob)?)
+    }
+
+    fn content(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, TargetError> {
+        let found = self.writer.open(&blob.digest)?.ok_or(TargetError::Gone(blob.digest))?;
+        Ok(Box::new(found.part(offset, u64::MAX)))
     }
 
     fn stage(

@@ -28,6 +28,17 @@ pub trait Target: Send + Sync {
     /// When the place cannot be asked.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError>;
 
+    /// The bytes from `offset` on of a blob that `repository` holds. Nobody has proven them.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    fn content(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, TargetError>;
+
     /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
     /// `open` gives the content from its start; a retry calls it again. Its reader proves the
     /// content and fails, instead of ending, when it is wrong; nobody here hashes it again.
@@ -117,6 +128,9 @@ pub enum TargetError {
     /// The layout's state.
     #[error(transparent)]
     Layout(LayoutError),
+    /// Content that the place held is there no more.
+    #[error("{0} is not there any more")]
+    Gone(Digest),
 }
 
 impl From<LayoutError> for TargetError {

@@ -1,5 +1,7 @@
 //! Images into a registry.
 
+use std::io::Read;
+
 use super::{Open, Staged, Target, TargetError};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::{Client, Name, RegistryError, Upload};
@@ -19,6 +21,16 @@ impl RegistryTarget {
 impl Target for RegistryTarget {
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError> {
         Ok(self.client.has_blob(repository, blob)?)
+    }
+
+    fn content(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, TargetError> {
+        let found = self.client.blob_from(repository, blob, offset)?;
+        Ok(Box::new(found.ok_or(TargetError::Gone(blob.digest))?))
     }
 
     fn stage(

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::blob::BlobReader;
-use super::story;
+use super::story::{self, StoryError};
 use super::{Location, VerifyError};
 use crate::bundle::{
-    BlobPath, BundlePath, Catalog, HeadFile, IndexError, Lading, MAX_CATALOG_SIZE, MAX_INDEX_SIZE,
+    BlobPath, BundlePath, Catalog, CatalogBlob, HeadFile, IndexError, Lading, MAX_CATALOG_SIZE, MAX_INDEX_SIZE,
     MAX_LADING_SIZE, MAX_SUMS_SIZE, Medium, OCI_LAYOUT, Piece, Seal, Sums,
     check_docker_manifest_json, check_index_json, places,
 };
+use crate::chunk::{ChunkIndex, MAX_CHUNKS_SIZE};
 use crate::oci::{Digest, Hasher, MAX_MANIFEST_SIZE, Manifest, PinnedImage};
 use crate::trust::KeyId;
 
@@ -38,25 +39,25 @@ impl Contents {
         signers: Vec<KeyId>,
     ) -> Result<Contents, VerifyError> {
         let seal_digest = Digest::of(seal_bytes);
-        let sums = read_sums(&medium, &seal)?; // 6
-        let head = |file: HeadFile, cap| read_head(&medium, &sums, file, cap);
-        if head(HeadFile::OciLayout, OCI_LAYOUT.len() as u64)? != OCI_LAYOUT {
+        let heads = Heads::read(&medium, &seal)?; // 6
+        heads.check_complete()?;
+        if heads.get(HeadFile::OciLayout, OCI_LAYOUT.len() as u64)? != OCI_LAYOUT {
             return Err(IndexError::Differs("oci-layout").into());
         }
-        let lading = Lading::parse(&head(HeadFile::Lading, MAX_LADING_SIZE)?)?; // 7
-        let catalog = Catalog::parse(&head(HeadFile::Catalog, MAX_CATALOG_SIZE)?)?;
-        check_index_json(&head(HeadFile::Index, MAX_INDEX_SIZE)?, &lading.images)?;
-        story::check_files(&seal, &sums, &lading, &catalog)?;
+        let lading = heads.lading()?; // 7
+        let catalog = heads.catalog()?;
+        check_index_json(&heads.get(HeadFile::Index, MAX_INDEX_SIZE)?, &lading.images)?;
+        story::check_files(&seal, &heads.sums, &lading, &catalog)?;
         let documents = read_documents(&medium, &lading)?; // 10
         story::check_images(&lading, &catalog, &documents)?;
-        if sums.get(&HeadFile::DockerManifest.into()).is_some() {
-            let bytes = head(HeadFile::DockerManifest, MAX_INDEX_SIZE)?;
+        if heads.sums.get(&HeadFile::DockerManifest.into()).is_some() {
+            let bytes = heads.get(HeadFile::DockerManifest, MAX_INDEX_SIZE)?;
             check_docker_manifest_json(&bytes, &lading.images, &documents)?;
         }
-        if sums.get(&HeadFile::Chunks.into()).is_some() {
-            // Nothing here reads it; that it is what was signed is proven all the same.
-            head(HeadFile::Chunks, MAX_CATALOG_SIZE)?;
+        if let Some(chunks) = heads.chunks()? {
+            story::check_chunks(&chunks, &catalog)?;
         }
+        let sums = heads.sums;
         let contents =
             Contents { medium, seal, seal_digest, signers, sums, lading, catalog, documents };
         contents.check_sizes()?;
@@ -113,14 +114,17 @@ impl Contents {
         self.documents.values()
     }
 
-    /// Every document and blob with its size in bytes, in the order in which a bundle holds them.
+    /// Every document, blob and pack with its size in bytes, in the order in which a bundle holds
+    /// them.
     pub fn places(&self) -> Vec<(BlobPath, u64)> {
-        places(&self.lading.images, &self.documents)
+        places(&self.lading.images, &self.documents, &self.catalog)
     }
 
-    /// Where on the medium a blob begins: to read many in the order in which they lie there.
+    /// Where on the medium a blob, or the first that it is made from, begins: to read many in the
+    /// order in which they lie there.
     pub fn position(&self, digest: &Digest) -> Option<(PathBuf, u64)> {
-        let piece = self.medium.get(&BlobPath::of(digest)?.into())?;
+        let first = self.catalog.layer(digest).and_then(|layer| layer.from.first());
+        let piece = self.medium.get(&BlobPath::of(first.unwrap_or(digest))?.into())?;
         Some((piece.file(), piece.offset()))
     }
 
@@ -136,19 +140,26 @@ impl Contents {
         self.lading.images.iter().filter(holds).collect()
     }
 
-    /// Reads a blob of an image; what the reader gives is proven (step 8).
+    /// Reads a stored blob or a pack; what the reader gives is proven (step 8).
     ///
     /// # Errors
-    /// [`VerifyError::Missing`] for a digest that is not aboard; [`VerifyError::File`].
-    pub fn blob(&self, digest: &Digest) -> Result<BlobReader, VerifyError> {
-        let path = BlobPath::of(digest);
-        let found = path.and_then(|path| {
-            Some((path, self.medium.get(&path.into())?, self.catalog.get(digest)?))
-        });
-        match found {
-            Some((path, piece, entry)) => BlobReader::open(path, piece, entry),
-            None => Err(story::StoryError::Unlisted(*digest).into()),
-        }
+    /// [`StoryError::Unlisted`] for a digest that is not aboard; [`VerifyError::File`].
+    pub fn file(&self, digest: &Digest) -> Result<BlobReader<'static>, VerifyError> {
+        let pack = || Some(&self.catalog.packs.iter().find(|it| it.blob.digest == *digest)?.blob);
+        let entry = self.catalog.get(digest).or_else(pack);
+        self.file_from(entry.ok_or(StoryError::Unlisted(*digest))?, 0)
+    }
+
+    /// Reads the stored blob or pack `entry` from block `from` on.
+    pub(super) fn file_from(
+        &self,
+        entry: &CatalogBlob,
+        from: usize,
+    ) -> Result<BlobReader<'static>, VerifyError> {
+        let path = BlobPath::of(&entry.digest);
+        let found = path.and_then(|path| Some((path, self.medium.get(&path.into())?)));
+        let (path, piece) = found.ok_or(StoryError::Unlisted(entry.digest))?;
+        BlobReader::stretch(path, piece, entry, from, usize::MAX)
     }
 
     /// The bytes of a head file, proven again: the medium may have changed since.
@@ -173,58 +184,83 @@ impl Contents {
     /// Step 8 for every blob: the sizes, before any is read.
     fn check_sizes(&self) -> Result<(), VerifyError> {
         let mut total = 0u64;
+        let sizes: BTreeMap<Digest, u64> =
+            self.catalog.files().map(|blob| (blob.digest, blob.size)).collect();
         for path in self.sums.paths() {
             let piece = found(&self.medium, path)?;
-            let entry = match path {
-                BundlePath::Blob(blob) => self.catalog.get(&blob.digest()).map(|entry| entry.size),
+            let expected = match path {
+                BundlePath::Blob(blob) => sizes.get(&blob.digest()),
                 BundlePath::Head(_) => None,
             };
-            if let Some(expected) = entry.filter(|expected| *expected != piece.size) {
+            if let Some(expected) = expected.copied().filter(|expected| *expected != piece.size) {
                 return Err(VerifyError::Size { path: *path, expected, at: Location::of(piece) });
             }
             total = total.saturating_add(piece.size);
         }
         match total == self.seal.bytes {
             true => Ok(()),
-            false => Err(story::StoryError::Bytes { sealed: self.seal.bytes, found: total }.into()),
+            false => Err(StoryError::Bytes { sealed: self.seal.bytes, found: total }.into()),
         }
     }
 }
 
-/// Step 6. The medium holds what the sums list, and nothing else.
-fn read_sums(medium: &Medium, seal: &Seal) -> Result<Sums, VerifyError> {
-    let path = BundlePath::Head(HeadFile::Sums);
-    let piece = found(medium, &path)?;
-    if piece.size != seal.sums_size {
-        let expected = seal.sums_size;
-        return Err(VerifyError::Size { path, expected, at: Location::of(piece) });
-    }
-    let sums = Sums::parse(&proven(path, piece, &seal.sums, MAX_SUMS_SIZE)?)?;
-    for path in medium.paths() {
-        let outside = matches!(
-            path,
-            BundlePath::Head(HeadFile::Sums | HeadFile::Seal | HeadFile::Signature(_))
-        );
-        if let Some(piece) = medium.get(path).filter(|_| !outside && sums.get(path).is_none()) {
-            return Err(VerifyError::Extra { path: *path, at: Location::of(piece) });
-        }
-    }
-    for path in sums.paths() {
-        found(medium, path)?;
-    }
-    Ok(sums)
+/// The head files behind the sums.
+pub(super) struct Heads<'a> {
+    medium: &'a Medium,
+    sums: Sums,
 }
 
-fn read_head(
-    medium: &Medium,
-    sums: &Sums,
-    file: HeadFile,
-    cap: u64,
-) -> Result<Vec<u8>, VerifyError> {
-    let path = BundlePath::Head(file);
-    let piece = found(medium, &path)?;
-    let digest = sums.get(&path).ok_or(VerifyError::Missing { path, volumes: String::new() })?;
-    proven(path, piece, digest, cap)
+impl<'a> Heads<'a> {
+    /// Step 6.
+    pub(super) fn read(medium: &'a Medium, seal: &Seal) -> Result<Heads<'a>, VerifyError> {
+        let path = BundlePath::Head(HeadFile::Sums);
+        let piece = found(medium, &path)?;
+        if piece.size != seal.sums_size {
+            let expected = seal.sums_size;
+            return Err(VerifyError::Size { path, expected, at: Location::of(piece) });
+        }
+        let sums = Sums::parse(&proven(path, piece, &seal.sums, MAX_SUMS_SIZE)?)?;
+        Ok(Heads { medium, sums })
+    }
+
+    /// The medium holds what the sums list, and nothing else.
+    fn check_complete(&self) -> Result<(), VerifyError> {
+        for path in self.medium.paths() {
+            let outside = matches!(
+                path,
+                BundlePath::Head(HeadFile::Sums | HeadFile::Seal | HeadFile::Signature(_))
+            );
+            let listed = outside || self.sums.get(path).is_some();
+            if let Some(piece) = self.medium.get(path).filter(|_| !listed) {
+                return Err(VerifyError::Extra { path: *path, at: Location::of(piece) });
+            }
+        }
+        self.sums.paths().try_for_each(|path| found(self.medium, path).map(|_| ()))
+    }
+
+    fn get(&self, file: HeadFile, cap: u64) -> Result<Vec<u8>, VerifyError> {
+        let path = BundlePath::Head(file);
+        let piece = found(self.medium, &path)?;
+        let missing = || VerifyError::Missing { path, volumes: String::new() };
+        proven(path, piece, self.sums.get(&path).ok_or_else(missing)?, cap)
+    }
+
+    pub(super) fn lading(&self) -> Result<Lading, VerifyError> {
+        Ok(Lading::parse(&self.get(HeadFile::Lading, MAX_LADING_SIZE)?)?)
+    }
+
+    pub(super) fn catalog(&self) -> Result<Catalog, VerifyError> {
+        Ok(Catalog::parse(&self.get(HeadFile::Catalog, MAX_CATALOG_SIZE)?)?)
+    }
+
+    /// The chunk index, if the bundle has one.
+    pub(super) fn chunks(&self) -> Result<Option<ChunkIndex>, VerifyError> {
+        if self.sums.get(&HeadFile::Chunks.into()).is_none() {
+            return Ok(None);
+        }
+        let bytes = self.get(HeadFile::Chunks, MAX_CHUNKS_SIZE)?;
+        Ok(Some(ChunkIndex::parse(&bytes)?))
+    }
 }
 
 fn read_documents(
@@ -238,7 +274,7 @@ fn read_documents(
             continue;
         }
         let blob =
-            BlobPath::of(&document.digest).ok_or(story::StoryError::Unlisted(document.digest))?;
+            BlobPath::of(&document.digest).ok_or(StoryError::Unlisted(document.digest))?;
         let path = BundlePath::Blob(blob);
         let piece = found(medium, &path)?;
         if piece.size != document.size {

@@ -5,9 +5,13 @@
 
 use std::path::PathBuf;
 
-use super::contents::Contents;
+use super::contents::{Contents, Heads};
 use super::{Location, VerifiedBundle, VerifyError};
-use crate::bundle::{BundlePath, HeadFile, MAX_SEAL_SIZE, Medium, Name, Piece, Seal, Timestamp};
+use crate::bundle::{
+    BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Name, Piece, Seal, Timestamp,
+};
+use crate::chunk::ChunkIndex;
+use crate::oci::Digest;
 use crate::trust::{Keyring, Signature};
 
 /// The most signatures that a bundle may have.
@@ -56,6 +60,37 @@ pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
     Contents::read(medium, &bytes, seal, Vec::new())
 }
 
+/// What the head files of a bundle say, whoever made it.
+#[derive(Debug)]
+pub struct Claims {
+    /// The digest of the seal.
+    pub seal_digest: Digest,
+    /// The seal.
+    pub seal: Seal,
+    /// What was aboard.
+    pub lading: Lading,
+    /// How it was kept.
+    pub catalog: Catalog,
+    /// Its chunks; `None` when its layers were not opened.
+    pub chunks: Option<ChunkIndex>,
+}
+
+/// Reads the head files of a bundle, without keys; blobs and manifests need not be there. They fit
+/// together, but anybody may have made them. Nothing imports what this gives.
+///
+/// # Errors
+/// Every [`VerifyError`] about head files.
+pub fn claims(places: &[PathBuf]) -> Result<Claims, VerifyError> {
+    let medium = Medium::gather(places)?;
+    let (bytes, _) = read_head(&medium)?;
+    let (seal_digest, seal) = (Digest::of(&bytes), Seal::parse(&bytes)?);
+    let heads = Heads::read(&medium, &seal)?;
+    let lading = heads.lading()?;
+    let catalog = heads.catalog()?;
+    let chunks = heads.chunks()?;
+    Ok(Claims { seal_digest, seal, lading, catalog, chunks })
+}
+
 fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
     let path = BundlePath::Head(HeadFile::Seal);
     let piece = medium.get(&path).ok_or_else(|| missing_seal(path))?;
@@ -95,11 +130,8 @@ fn admit(seal: &Seal, site: &Site) -> Result<(), VerifyError> {
     if let Some(bundle) = seal.destination.clone().filter(|name| site.name.as_ref() != Some(name)) {
         return Err(VerifyError::Destination { bundle, site: site.name.clone() });
     }
-    if seal.trust > 0 {
-        return Err(VerifyError::TrustNumber(seal.trust));
-    }
-    match seal.requires.first() {
-        Some(base) => Err(VerifyError::Base(*base)),
-        None => Ok(()),
+    match seal.trust {
+        0 => Ok(()),
+        number => Err(VerifyError::TrustNumber(number)),
     }
 }

@@ -10,31 +10,40 @@
 //! 7. `oci-layout`, `index.json`, `lading.json`, the catalog: digest, then parse; all tell the same
 //!    story.
 //! 8. Each blob: exact size; then block by block before anybody sees a byte ([`BlobReader`]).
-//! 9. Layers that are made from packs: none in this version, and a catalog that has them is refused.
+//! 9. Each layer that is made from packs: exact size and digest, block by block as in step 8
+//!    ([`Workshop`]). Nothing is decompressed before step 8 has proven it.
 //! 10. Manifests: digest, then parsed strictly; every child present or stated to stay behind.
 //!
 //! Steps 11 and 12 (into the target, receipt) are [`crate::import`]'s.
 
 mod blob;
+mod cache;
 mod contents;
 mod head;
+mod layer;
+mod recipe;
+mod restarts;
 mod story;
 mod sweep;
+mod workshop;
 
 use std::fmt;
 use std::path::PathBuf;
 
 pub use blob::BlobReader;
 pub use contents::Contents;
-pub use head::{Site, examine, verify};
+pub use head::{Claims, Site, claims, examine, verify};
 pub use story::StoryError;
+pub use workshop::{Destination, Workshop};
 
 use crate::bundle::{
     BundlePath, CatalogError, IndexError, LadingError, MediumError, Name, Piece, SealError,
     SumsError, Timestamp,
 };
+use crate::chunk::{ChunkIndexError, FrameError};
 use crate::files::FileError;
 use crate::oci::{Digest, ManifestError};
+use crate::recompress::GzipError;
 use crate::trust::{TrustError, Verified};
 
 /// A bundle whose seal enough trusted keys signed, and of which all but the blobs' bytes is
@@ -104,9 +113,6 @@ pub enum VerifyError {
         /// Who this is.
         site: Option<Name>,
     },
-    /// The bundle is genuine and builds upon another one.
-    #[error("the bundle builds upon the bundle with the seal {0}, which is not at hand")]
-    Base(Digest),
     /// The bundle's maker knew a trust document that this site does not know.
     #[error("the bundle was made under trust document {0}, which this site does not know")]
     TrustNumber(u64),
@@ -119,6 +125,9 @@ pub enum VerifyError {
     /// The catalog is malformed, or needs a newer version.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// The chunk index is malformed. The input's fault.
+    #[error(transparent)]
+    Chunks(#[from] ChunkIndexError),
     /// `index.json` or `manifest.json` is malformed, or says something else than the lading.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -168,6 +177,68 @@ pub enum VerifyError {
         cap: u64,
         /// Where it lies.
         at: Location,
+    },
+    /// A layer was made from verified packs and is not what its digest says. The input's fault.
+    #[error("layer {layer} cannot be made: from byte {offset} on it is not what its digest says")]
+    Remade {
+        /// Which layer.
+        layer: Digest,
+        /// The first byte of the block that is wrong.
+        offset: u64,
+    },
+    /// A recipe cannot be followed. The input's fault.
+    #[error("layer {layer} cannot be made: {what}")]
+    Recipe {
+        /// Which layer.
+        layer: Digest,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The bundle is genuine and names an encoder that this version does not have.
+    #[error("layer {layer} needs the encoder `{}`, which this version of gapferry does not have", name.escape_debug())]
+    Encoder {
+        /// Which layer.
+        layer: Digest,
+        /// The encoder's name.
+        name: String,
+    },
+    /// A frame of a pack is not what the catalog says, though its bytes were signed. The input's
+    /// fault.
+    #[error("{path}, byte {offset}: {error}")]
+    Frame {
+        /// The pack.
+        path: BundlePath,
+        /// Where in the pack the frame begins.
+        offset: u64,
+        /// What is wrong.
+        error: FrameError,
+    },
+    /// A blob whose plain content a layer takes cannot be inflated. The input's fault.
+    #[error("{digest}: {error}")]
+    Inflate {
+        /// The blob.
+        digest: Digest,
+        /// What is wrong.
+        error: GzipError,
+    },
+    /// What the destination holds under a digest is something else.
+    #[error("{blob} is damaged at the destination, within the MiB from byte {offset} on")]
+    Destroyed {
+        /// Which blob.
+        blob: Digest,
+        /// The first byte of the block that is wrong.
+        offset: u64,
+    },
+    /// The layer takes content of a base bundle, and no destination is at hand that holds it.
+    #[error("{0} is at the destination of this bundle, and not aboard")]
+    AtDestination(Digest),
+    /// Content could not be read. The environment's fault.
+    #[error("cannot read {digest}: {error}")]
+    Content {
+        /// Which content.
+        digest: Digest,
+        /// The system's word.
+        error: std::io::Error,
     },
     /// Bytes are not what was signed. The input's fault.
     #[error("{path} is damaged or forged: {at} are not what was signed")]

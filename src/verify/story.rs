@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Catalog, Lading, Seal, Sums};
+use crate::chunk::ChunkIndex;
 use crate::oci::{Descriptor, Digest, Manifest, PinnedDocument, PinnedImage, Role};
 
 /// How the parts of a bundle contradict each other. Always the input's fault.
@@ -30,6 +31,9 @@ pub enum StoryError {
         /// Added up.
         found: u64,
     },
+    /// Content is counted on at the destination, and no bundle that brought it there is named.
+    #[error("{0} should be at the destination, and the seal requires no bundle")]
+    Base(Digest),
     /// A blob that is no image's and no document's.
     #[error("blob {0} belongs to no image of the bundle")]
     Unaccounted(Digest),
@@ -66,6 +70,16 @@ pub enum StoryError {
         /// Bytes according to the catalog.
         listed: u64,
     },
+    /// The chunk index gives another size for a layer than the catalog does.
+    #[error("chunks.zst says {digest} is {stated} bytes, the catalog says {listed}")]
+    ChunkSize {
+        /// Which layer.
+        digest: Digest,
+        /// Bytes according to the chunk index.
+        stated: u64,
+        /// Bytes according to the catalog.
+        listed: u64,
+    },
     /// The lading gives a document a part that the document itself does not have.
     #[error("{image} holds {digest}, which is not the {role} that the lading says")]
     Role {
@@ -90,15 +104,43 @@ pub(super) fn check_files(
     let documents =
         lading.images.iter().flat_map(|image| &image.documents).map(|document| document.digest);
     let named: BTreeSet<Digest> =
-        documents.chain(catalog.blobs.iter().map(|blob| blob.digest)).collect();
+        documents.chain(catalog.files().map(|blob| blob.digest)).collect();
     let aboard: BTreeSet<Digest> = sums.blobs().map(|blob| blob.digest()).collect();
     if let Some(digest) = aboard.difference(&named).next() {
         return Err(StoryError::Unaccounted(*digest));
     }
-    match named.difference(&aboard).next() {
-        Some(digest) => Err(StoryError::Unlisted(*digest)),
+    if let Some(digest) = named.difference(&aboard).next() {
+        return Err(StoryError::Unlisted(*digest));
+    }
+    check_bases(seal, catalog)
+}
+
+/// Every pack is of use, and what is counted on at the destination came with a bundle that the
+/// seal names.
+fn check_bases(seal: &Seal, catalog: &Catalog) -> Result<(), StoryError> {
+    let used: BTreeSet<Digest> =
+        catalog.layers.iter().flat_map(|layer| &layer.from).copied().collect();
+    if let Some(pack) = catalog.packs.iter().find(|pack| !used.contains(&pack.blob.digest)) {
+        return Err(StoryError::Unaccounted(pack.blob.digest));
+    }
+    let held = catalog.held.iter().map(|held| held.blob.digest);
+    let mut counted_on = held.chain(catalog.bases.iter().map(|base| base.blob.digest));
+    match counted_on.next().filter(|_| seal.requires.is_empty()) {
+        Some(digest) => Err(StoryError::Base(digest)),
         None => Ok(()),
     }
+}
+
+/// The chunk index is about layers that the catalog knows, and agrees on their sizes.
+pub(super) fn check_chunks(chunks: &ChunkIndex, catalog: &Catalog) -> Result<(), StoryError> {
+    for layer in chunks.layers() {
+        let listed = catalog.size(&layer.digest).ok_or(StoryError::Unaccounted(layer.digest))?;
+        if listed != layer.size {
+            let (digest, stated) = (layer.digest, layer.size);
+            return Err(StoryError::ChunkSize { digest, stated, listed });
+        }
+    }
+    Ok(())
 }
 
 fn count(what: &'static str, sealed: u64, found: u64) -> Result<(), StoryError> {
@@ -116,8 +158,8 @@ pub(super) fn check_images(
         let story = Story { image, catalog, documents };
         story.check(&mut used)?;
     }
-    match catalog.blobs.iter().find(|blob| !used.contains(&blob.digest)) {
-        Some(blob) => Err(StoryError::Unaccounted(blob.digest)),
+    match catalog.image_blobs().find(|(digest, _)| !used.contains(digest)) {
+        Some((digest, _)) => Err(StoryError::Unaccounted(digest)),
         None => Ok(()),
     }
 }
@@ -172,15 +214,11 @@ impl Story<'_> {
     }
 
     fn check_blob(&self, blob: &Descriptor) -> Result<(), StoryError> {
-        let entry = self.catalog.get(&blob.digest).ok_or_else(|| self.incomplete(blob.digest))?;
-        if entry.size != blob.size {
+        let size = self.catalog.size(&blob.digest);
+        let listed = size.ok_or_else(|| self.incomplete(blob.digest))?;
+        if listed != blob.size {
             let (image, digest) = (self.image.name.to_string(), blob.digest);
-            return Err(StoryError::BlobSize {
-                image,
-                digest,
-                stated: blob.size,
-                listed: entry.size,
-            });
+            return Err(StoryError::BlobSize { image, digest, stated: blob.size, listed });
         }
         Ok(())
     }

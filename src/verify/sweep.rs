@@ -15,15 +15,16 @@ use crate::report::Progress;
 const STRETCH: usize = 64;
 
 impl Contents {
-    /// Reads every blob and proves it.
+    /// Reads every stored blob and every pack and proves it.
     ///
     /// # Errors
     /// All damage that was found, in the order of the digests.
     pub fn prove_blobs(&self, progress: &dyn Progress) -> Result<(), Vec<VerifyError>> {
-        let blobs = &self.catalog().blobs;
+        let mut blobs: Vec<&CatalogBlob> = self.catalog().files().collect();
+        blobs.sort_by_key(|blob| blob.digest);
         progress.begin("verifying", blobs.iter().map(|blob| blob.size).sum());
         let stretches: Vec<_> = blobs
-            .iter()
+            .into_iter()
             .flat_map(|blob| {
                 (0..=blob.marks.0.len()).step_by(STRETCH).map(move |from| (blob, from))
             })

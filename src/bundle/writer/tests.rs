@@ -41,7 +41,7 @@ fn write(out: &Path, packaging: Packaging, backwards: bool) {
     }
     let heads = [(HeadFile::OciLayout, b"layout".to_vec()), (HeadFile::Index, vec![b'i'; 513])];
     let signature = HeadFile::Signature("ab".repeat(32).parse().unwrap());
-    writer.finish(&heads, &[(signature, b"signature".to_vec())], SEAL).unwrap();
+    writer.finish(&heads, &[(signature, b"signature".to_vec())], Some(SEAL)).unwrap();
 }
 
 /// Everything that a reader finds, whatever the packaging.

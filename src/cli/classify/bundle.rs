@@ -5,9 +5,14 @@ use super::read;
 use crate::bundle::{CatalogError, MediumError, WriteError};
 use crate::export::ExportError;
 use crate::import::{ImportError, InvalidMapping};
+use crate::recompress::GzipError;
 use crate::repack::RepackError;
+use crate::unpack::UnpackError;
 use crate::verify::VerifyError;
 
+const BASE_FIRST: &str =
+    "it is a delta: import it where the bundle that it builds upon was imported";
+const MADE_WRONG: &str = "the bundle's maker erred, for this was signed so; have it made anew";
 const FETCH_ANEW: &str = "nothing of it was used; fetch the bundle anew, or make it anew";
 
 impl From<MediumError> for Failure {
@@ -32,7 +37,7 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Failure {
         use VerifyError as E;
         let (exit, code, hint) = match &error {
-            E::Medium(_) | E::File(_) | E::Trust(_) => return inner(error),
+            E::Medium(_) | E::File(_) | E::Trust(_) | E::Content { .. } => return inner(error),
             E::Signatures { .. } => (Exit::Damaged, "too-many-signatures", FETCH_ANEW),
             E::Seal(_) => (Exit::Damaged, "bad-seal", FETCH_ANEW),
             E::Sums(_) => (Exit::Damaged, "bad-sums", FETCH_ANEW),
@@ -41,6 +46,7 @@ impl From<VerifyError> for Failure {
                 (Exit::Failed, "needs-newer", "use a newer gapferry")
             }
             E::Catalog(_) => (Exit::Damaged, "bad-catalog", FETCH_ANEW),
+            E::Chunks(_) => (Exit::Damaged, "bad-chunks", FETCH_ANEW),
             E::Index(_) => (Exit::Damaged, "bad-index", FETCH_ANEW),
             E::Manifest { .. } => (Exit::Damaged, "bad-manifest", FETCH_ANEW),
             E::Story(_) => (Exit::Damaged, "contradiction", FETCH_ANEW),
@@ -52,9 +58,17 @@ impl From<VerifyError> for Failure {
                 "wrong-destination",
                 "if this is that site, say so with --site NAME",
             ),
-            E::Base(_) => {
-                (Exit::NotAllowed, "base-missing", "import the bundle that it builds upon first")
-            }
+            E::AtDestination(_) => (Exit::NotAllowed, "base-missing", BASE_FIRST),
+            E::Remade { .. } | E::Inflate { .. } => (Exit::Damaged, "bad-layer", MADE_WRONG),
+            E::Recipe { .. } => (Exit::Damaged, "bad-catalog", FETCH_ANEW),
+            E::Frame { .. } => (Exit::Damaged, "bad-pack", MADE_WRONG),
+            E::Encoder { .. } => (Exit::Failed, "needs-newer", "use a newer gapferry"),
+            E::Destroyed { .. } => (
+                Exit::Failed,
+                "target-damaged",
+                "what the target holds has changed since it was imported; mend the target, or \
+                 import a bundle that is no delta",
+            ),
             E::TrustNumber(_) => {
                 (Exit::NotAllowed, "unknown-trust", "fetch the newer trust document first")
             }
@@ -77,6 +91,7 @@ fn inner(error: VerifyError) -> Failure {
         VerifyError::Medium(error) => error.into(),
         VerifyError::File(error) => error.into(),
         VerifyError::Trust(error) => error.into(),
+        VerifyError::Content { digest, error } => read(error).at(digest),
         error => Failure::new(Exit::Damaged, "bad-bundle", error),
     }
 }
@@ -100,6 +115,9 @@ impl From<ExportError> for Failure {
             ExportError::Read { name, blob, error } => {
                 read(error).at(format!("{name}: blob {blob}"))
             }
+            ExportError::Held(GzipError::Read(error)) => read(error).at("a layer that was fetched"),
+            ExportError::Held(error) => Failure::new(Exit::Failed, "scratch", error)
+                .hint("does anything else write to the scratch directory?"),
             ExportError::Write(error) => error.into(),
             ExportError::File(error) => error.into(),
             ExportError::Sign(error) => error.into(),
@@ -125,6 +143,9 @@ impl From<ImportError> for Failure {
                 .hint("give one of them another place with --map FROM=TO"),
             ImportError::NotAboard(_) => Failure::new(Exit::Usage, "not-aboard", error)
                 .hint("see the names with `gapferry inspect`"),
+            ImportError::Base { .. } => {
+                Failure::new(Exit::NotAllowed, "base-missing", error).hint(BASE_FIRST)
+            }
             ImportError::Verify(error) => error.into(),
             ImportError::Target { at, error } => Failure::from(error).at(at),
             ImportError::Sparse { at, error } => {
@@ -140,6 +161,15 @@ impl From<ImportError> for Failure {
 impl From<InvalidMapping> for Failure {
     fn from(error: InvalidMapping) -> Failure {
         Failure::new(Exit::Usage, "invalid-mapping", error)
+    }
+}
+
+impl From<UnpackError> for Failure {
+    fn from(error: UnpackError) -> Failure {
+        match error {
+            UnpackError::Verify(error) => error.into(),
+            UnpackError::Write(error) => error.into(),
+        }
     }
 }
 

@@ -28,6 +28,8 @@ impl From<TargetError> for Failure {
             TargetError::Read(error) => read(error),
             TargetError::Expired => Failure::new(Exit::Failed, "upload-expired", error)
                 .hint("run the command again; what is there already is not sent again"),
+            TargetError::Gone(_) => Failure::new(Exit::Failed, "not-found", error)
+                .hint("does somebody else remove content of the target?"),
             TargetError::Registry(error) => error.into(),
             TargetError::Layout(error) => error.into(),
         }

@@ -1,0 +1,288 @@
+//! Carrying the blobs of a plan when layers are opened: hold, look, decide, prove, lay.
+//!
+//! Blobs are worked on side by side. Two things happen in the order of the plan, whoever is first:
+//! deciding (what is known depends on what came before) and laying (where files lie on the medium).
+//! So the bundle's bytes do not depend on the number of threads.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::base::Bases;
+use super::benches::Benches;
+use super::known::{Known, Run, Share};
+use super::open::{self, Look, Opened};
+use super::pack::{self, Making, Packed};
+use super::plan::{Plan, PlannedBlob};
+use super::run::content;
+use super::turns::Turns;
+use super::{ExportError, PackMode};
+use crate::bundle::{BlobPath, CatalogBlob, Kind, Marks, Stored, Writer};
+use crate::chunk::ChunkId;
+use crate::files::{AtomicFile, FileError, Section};
+use crate::oci::CopyError;
+use crate::pool;
+use crate::recompress::{Proof, prove};
+use crate::report::Progress;
+use crate::source::Opener;
+
+/// In `auto`, a layer is packed when so many percent of its plain bytes are known.
+const WORTH: u64 = 25;
+/// Layers that are opened or proven at a time: each takes some tens of MiB.
+const BENCHES: usize = 4;
+
+/// How blobs are carried.
+pub struct Manner<'a> {
+    /// Which layers are packed.
+    pub mode: PackMode,
+    /// zstd's level.
+    pub level: i32,
+    /// Where blobs are held while they are worked on; beside the bundle unless given.
+    pub scratch: Option<&'a Path>,
+    /// How many blobs are worked on at a time.
+    pub jobs: usize,
+}
+
+/// What became of a blob of the plan.
+#[derive(Debug)]
+pub struct Carried {
+    /// Its entry.
+    pub entry: CatalogBlob,
+    /// How it came aboard, or not.
+    pub way: Way,
+    /// What it is made of, if it was opened.
+    pub opened: Option<Chunked>,
+}
+
+/// The chunks of a layer.
+#[derive(Debug)]
+pub struct Chunked {
+    /// How its plain bytes are had from it.
+    pub kind: Kind,
+    /// How many plain bytes.
+    pub plain: u64,
+    /// From front to back.
+    pub chunks: Vec<(ChunkId, u32)>,
+    /// Whether others can take from its middle.
+    pub random: bool,
+}
+
+/// How a blob is carried.
+#[derive(Debug)]
+pub enum Way {
+    /// As it is.
+    Stored,
+    /// Not at all: the destination holds it.
+    Held,
+    /// As a recipe.
+    Packed {
+        /// Its plain bytes.
+        runs: Vec<Run>,
+        /// Those that it brought itself.
+        packed: Packed,
+        /// How they become the layer; `None` where they are the layer.
+        proof: Option<Proof>,
+    },
+}
+
+/// Carries every blob of `plan`, in its order.
+///
+/// # Errors
+/// Every [`ExportError`] but those of planning.
+pub fn carry(
+    plan: &Plan,
+    bases: &Bases,
+    sources: &Opener,
+    writer: &Writer,
+    manner: Manner<'_>,
+    progress: &dyn Progress,
+) -> Result<Vec<Carried>, ExportError> {
+    let packing = Packing {
+        plan,
+        bases,
+        sources,
+        writer,
+        manner,
+        progress,
+        deciding: Turns::default(),
+        laying: Turns::default(),
+        known: Mutex::new(bases.known()),
+        benches: Benches::new(BENCHES),
+    };
+    let places: Vec<usize> = (0..plan.blobs.len()).collect();
+    let carried = pool::run(packing.manner.jobs, &places, |at| {
+        packing.carry(*at).inspect_err(|_| {
+            packing.deciding.fail(*at);
+            packing.laying.fail(*at);
+        })
+    })?;
+    // Only what came behind a failure is missing, and then there was an error.
+    Ok(carried.into_iter().flatten().collect())
+}
+
+struct Packing<'a> {
+    plan: &'a Plan,
+    bases: &'a Bases,
+    sources: &'a Opener,
+    writer: &'a Writer,
+    manner: Manner<'a>,
+    progress: &'a dyn Progress,
+    deciding: Turns,
+    laying: Turns,
+    known: Mutex<Known>,
+    benches: Benches,
+}
+
+/// A blob whose digest is proven, in a file of our own.
+struct Holding {
+    file: AtomicFile,
+    entry: CatalogBlob,
+}
+
+/// What is to be done with a blob.
+enum Decision {
+    /// It is carried as it is.
+    Store(Option<Stored>),
+    /// It is packed, if it can be made again.
+    Pack(Kind, Share),
+}
+
+/// A decision that can be carried out.
+enum Proven {
+    Store(Option<Stored>),
+    Pack(Kind, Share, Option<Proof>),
+}
+
+impl Packing<'_> {
+    /// `None` when a blob before it has failed.
+    fn carry(&self, at: usize) -> Result<Option<Carried>, ExportError> {
+        let blob = &self.plan.blobs[at];
+        if let Some(entry) = self.bases.blob(&blob.descriptor) {
+            self.progress.advance(blob.descriptor.size);
+            let carried = Carried { entry: entry.clone(), way: Way::Held, opened: None };
+            return Ok((self.pass(&self.deciding, at) && self.pass(&self.laying, at)).then_some(carried));
+        }
+        let holding = self.hold(blob)?;
+        let layer = section(&holding.file)?;
+        let look = self.benches.at(|| open::open(&layer));
+        let look = look.map_err(|error| FileError::io("read", holding.file.path(), error))?;
+        if !self.deciding.wait(at) {
+            return Ok(None);
+        }
+        let (decision, opened) = self.decide(at, look);
+        self.deciding.pass();
+        let decision = self.prove(decision, &layer)?;
+        if !self.laying.wait(at) {
+            return Ok(None);
+        }
+        let (entry, way) = self.lay(at, holding, &layer, decision)?;
+        self.laying.pass();
+        Ok(Some(Carried { entry, way, opened }))
+    }
+
+    fn pass(&self, turns: &Turns, at: usize) -> bool {
+        let mine = turns.wait(at);
+        if mine {
+            turns.pass();
+        }
+        mine
+    }
+
+    /// Fetches a blob into a file of our own, and proves its digest.
+    fn hold(&self, blob: &PlannedBlob) -> Result<Holding, ExportError> {
+        let (image, digest) = (&self.plan.images[blob.image], blob.descriptor.digest);
+        let unproven = content(self.sources, image, &blob.descriptor)?;
+        let mut file = self.writer.hold(blob.path, self.manner.scratch)?;
+        let copied = unproven.copy(|block| {
+            self.progress.advance(block.len() as u64);
+            file.file().write_all(block)
+        });
+        let marks = copied.map_err(|error| match error {
+            CopyError::Read(error) => {
+                ExportError::Read { name: image.name.clone(), blob: digest, error }
+            }
+            CopyError::Write(error) => FileError::io("write", file.path(), error).into(),
+        })?;
+        let (size, marks) = (blob.descriptor.size, Marks(marks));
+        Ok(Holding { file, entry: CatalogBlob { digest, size, marks, stored: None } })
+    }
+
+    /// What is known of the layer, and whether it pays to pack it.
+    fn decide(&self, at: usize, look: Look) -> (Decision, Option<Chunked>) {
+        let Opened { kind, plain, chunks, random } = match look {
+            Look::Opened(opened) => opened,
+            Look::Closed(why) => return (Decision::Store(Some(why)), None),
+            Look::Other => return (Decision::Store(None), None),
+        };
+        let place = u32::try_from(at).expect("fewer blobs than a catalog holds");
+        let mut known = self.known.lock().expect("no thread panics with the lock");
+        let share = known.share(place, &chunks, random);
+        let too_large = self.plan.blobs[at].descriptor.size > self.writer.largest_blob();
+        let worth = share.known > 0 && share.known.saturating_mul(100) >= plain * WORTH;
+        let decision = match self.manner.mode == PackMode::Always || too_large || worth {
+            true => Decision::Pack(kind, share),
+            false => Decision::Store(Some(Stored::Unshared)),
+        };
+        (decision, Some(Chunked { kind, plain, chunks, random }))
+    }
+
+    /// A gzip layer is packed only if it was made again, every byte of it.
+    fn prove(&self, decision: Decision, layer: &Section) -> Result<Proven, ExportError> {
+        Ok(match decision {
+            Decision::Store(why) => Proven::Store(why),
+            Decision::Pack(Kind::Plain, share) => Proven::Pack(Kind::Plain, share, None),
+            Decision::Pack(Kind::Gzip, share) => match self.benches.at(|| prove(layer))? {
+                Some(proof) => Proven::Pack(Kind::Gzip, share, Some(proof)),
+                None => Proven::Store(Some(Stored::Encoder)),
+            },
+        })
+    }
+
+    /// Gives the blob its place in the bundle.
+    fn lay(
+        &self,
+        at: usize,
+        holding: Holding,
+        layer: &Section,
+        decision: Proven,
+    ) -> Result<(CatalogBlob, Way), ExportError> {
+        let Holding { file, mut entry } = holding;
+        match decision {
+            Proven::Store(why) => {
+                entry.stored = why;
+                let path = self.plan.blobs[at].path;
+                self.writer.announce(path, entry.size)?;
+                self.writer.keep(path, file)?;
+                Ok((entry, Way::Stored))
+            }
+            Proven::Pack(kind, share, proof) => {
+                let packed = self.pack(at, layer, kind, &share)?;
+                Ok((entry, Way::Packed { runs: share.runs, packed, proof }))
+            }
+        }
+    }
+
+    fn pack(
+        &self,
+        at: usize,
+        layer: &Section,
+        kind: Kind,
+        share: &Share,
+    ) -> Result<Packed, ExportError> {
+        let making = Making { level: self.manner.level, largest: self.writer.largest_blob() };
+        let place = u32::try_from(at).expect("fewer blobs than a catalog holds");
+        pack::pack((layer, kind), &share.new_runs(place), making, &mut |blob, bytes| {
+            let path = BlobPath::of(&blob.digest).expect("a pack's digest is SHA-256");
+            self.writer.announce(path, blob.size)?;
+            let mut out = self.writer.blob(path)?;
+            let written = out.write_all(bytes);
+            written.map_err(|error| FileError::io("write", out.file(), error))?;
+            Ok(out.finish()?)
+        })
+    }
+}
+
+fn section(file: &AtomicFile) -> Result<Section, FileError> {
+    let failed = |error| FileError::io("read", file.path(), error);
+    Section::whole(file.as_file().try_clone().map_err(failed)?).map_err(failed)
+}

@@ -1,0 +1,201 @@
+//! Making one layer: plain bytes by the recipe, then the encoder that made it once.
+//!
+//! Where the encoder can be taken up at checkpoints, several stretches are made at a time.
+//! Withstands: names of encoders that are none, checkpoints so far apart that a stretch would not
+//! fit in memory. What comes out is proven by whoever reads it.
+
+use std::io::{self, Read};
+
+use rayon::prelude::*;
+
+use super::VerifyError;
+use super::recipe::Recipe;
+use super::workshop::Workshop;
+use crate::bundle::{Coding, Layer};
+use crate::recompress::{
+    CONTEXT, Checkpoint, Encode, Encoding, MAX_STRETCH, Start, Trailer, make, reach,
+};
+
+/// Plain bytes that are taken at a time, where there are no checkpoints.
+const PIECE: u64 = 1024 * 1024;
+/// Stretches that are made at a time.
+const BATCH: usize = 4;
+
+/// Gives the bytes of a layer, unproven. Its errors hold a [`VerifyError`].
+pub struct LayerMaker<'a> {
+    recipe: Recipe<'a>,
+    layer: &'a Layer,
+    work: Work,
+    ready: Vec<u8>,
+    given: usize,
+    /// Plain bytes that are worked in.
+    plain: u64,
+}
+
+enum Work {
+    /// The plain bytes are the layer.
+    Plain,
+    /// From front to back with one encoder.
+    Stream { encoder: Box<dyn Encode>, trailer: Trailer },
+    /// From checkpoint to checkpoint.
+    Stretches { encoding: Encoding, points: Vec<Checkpoint>, next: usize, trailer: Trailer },
+    /// All has been made.
+    Done,
+}
+
+impl<'a> LayerMaker<'a> {
+    /// Starts to make `layer`.
+    ///
+    /// # Errors
+    /// [`VerifyError::Encoder`], [`VerifyError::Recipe`].
+    pub fn new(
+        workshop: &'a Workshop<'a>,
+        layer: &'a Layer,
+    ) -> Result<LayerMaker<'a>, VerifyError> {
+        let (ready, work) = match &layer.coding {
+            None => (Vec::new(), Work::Plain),
+            Some(coding) => (coding.header.clone(), start(layer, coding)?),
+        };
+        let recipe = Recipe::new(workshop, layer);
+        Ok(LayerMaker { recipe, layer, work, ready, given: 0, plain: 0 })
+    }
+
+    /// Makes more; nothing afterwards is the end.
+    fn advance(&mut self) -> Result<(), VerifyError> {
+        self.ready.drain(..self.given);
+        self.given = 0;
+        match &mut self.work {
+            Work::Done => Ok(()),
+            Work::Plain => {
+                self.ready = self.recipe.plain(self.plain, self.plain + PIECE)?;
+                self.plain += self.ready.len() as u64;
+                Ok(())
+            }
+            Work::Stream { encoder, trailer } => {
+                let plain = self.recipe.plain(self.plain, self.plain + PIECE)?;
+                self.plain += plain.len() as u64;
+                trailer.add(&plain);
+                encoder.write(&plain, &mut self.ready);
+                if self.plain == self.layer.plain {
+                    encoder.finish(&mut self.ready);
+                    self.ready.extend_from_slice(&trailer.bytes());
+                    self.work = Work::Done;
+                }
+                Ok(())
+            }
+            Work::Stretches { .. } => self.stretches(),
+        }
+    }
+
+    fn stretches(&mut self) -> Result<(), VerifyError> {
+        let Work::Stretches { encoding, points, next, trailer } = &mut self.work else {
+            return Ok(());
+        };
+        let first = *next;
+        *next = points.len().min(first + BATCH);
+        let made = (first..*next)
+            .into_par_iter()
+            .map(|at| stretch(&self.recipe, self.layer, encoding, points, at))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (at, (bytes, plain)) in (first..).zip(made) {
+            trailer.add(&plain);
+            join(&mut self.ready, &bytes, points[at].bits % 8 != 0);
+        }
+        // The last byte is whole only when the next stretch has come.
+        if *next == points.len() {
+            self.ready.extend_from_slice(&trailer.bytes());
+            self.work = Work::Done;
+        }
+        Ok(())
+    }
+
+    /// Bytes that can be given away: the last one may be shared with the next stretch.
+    fn complete(&self) -> usize {
+        match &self.work {
+            Work::Stretches { points, next, .. } if *next > 0 => {
+                let open = points.get(*next).is_some_and(|point| point.bits % 8 != 0);
+                self.ready.len() - usize::from(open)
+            }
+            _ => self.ready.len(),
+        }
+    }
+}
+
+fn start(layer: &Layer, coding: &Coding) -> Result<Work, VerifyError> {
+    let unknown =
+        |_| VerifyError::Encoder { layer: layer.blob.digest, name: coding.encoding.clone() };
+    let encoding: Encoding = coding.encoding.parse().map_err(unknown)?;
+    let trailer = Trailer::default();
+    if coding.checkpoints.is_empty() {
+        return Ok(Work::Stream { encoder: encoding.encoder(), trailer });
+    }
+    let given = coding.checkpoints.iter().map(|(plain, bits)| (*plain, *bits));
+    let points: Vec<Checkpoint> = std::iter::once((0, 0))
+        .chain(given)
+        .map(|(plain, bits)| Checkpoint { plain, bits })
+        .collect();
+    let ends = points[1..].iter().map(|point| point.plain).chain([layer.plain]);
+    let mut lengths = points.iter().zip(ends).map(|(point, end)| end - point.plain);
+    if lengths.any(|length| length > 3 * MAX_STRETCH) {
+        let what = "its checkpoints are too far apart";
+        return Err(VerifyError::Recipe { layer: layer.blob.digest, what });
+    }
+    Ok(Work::Stretches { encoding, points, next: 0, trailer })
+}
+
+/// Makes the stretch from `points[at]` on; with its plain bytes.
+fn stretch(
+    recipe: &Recipe<'_>,
+    layer: &Layer,
+    encoding: &Encoding,
+    points: &[Checkpoint],
+    at: usize,
+) -> Result<(Vec<u8>, Vec<u8>), VerifyError> {
+    let (point, end) = (points[at], points.get(at + 1));
+    let to = end.map_or(layer.plain, |end| reach(end.plain));
+    let front = point.plain.saturating_sub(CONTEXT as u64);
+    let mut plain = recipe.plain(front, to)?;
+    let (before, own) = plain.split_at((point.plain - front) as usize);
+    let start = Start { plain: point.plain, bit: (point.bits % 8) as u8, before };
+    let bits = end.map(|end| end.bits - point.bits);
+    let made = make(encoding, start, bits, own, to >= layer.plain);
+    let what = "a stretch does not come to its end";
+    let made = made.ok_or(VerifyError::Recipe { layer: layer.blob.digest, what })?;
+    let length = end.map_or(layer.plain, |end| end.plain) - point.plain;
+    plain.drain(..before.len());
+    plain.truncate(length as usize);
+    Ok((made, plain))
+}
+
+/// Adds a stretch; its first byte may be shared with what stands before.
+fn join(ready: &mut Vec<u8>, stretch: &[u8], shared: bool) {
+    match (ready.last_mut(), stretch.split_first()) {
+        (Some(last), Some((first, rest))) if shared => {
+            *last |= first;
+            ready.extend_from_slice(rest);
+        }
+        _ => ready.extend_from_slice(stretch),
+    }
+}
+
+impl Read for LayerMaker<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.complete() && !self.ended() {
+            self.advance().map_err(io::Error::other)?;
+        }
+        let count = buffer.len().min(self.complete() - self.given);
+        buffer[..count].copy_from_slice(&self.ready[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+impl LayerMaker<'_> {
+    fn ended(&self) -> bool {
+        match self.work {
+            Work::Done => true,
+            Work::Plain => self.plain == self.layer.plain,
+            Work::Stream { .. } | Work::Stretches { .. } => false,
+        }
+    }
+}
