@@ -5,6 +5,11 @@
 //! `formats/recompress.md`.
 
 mod bits;
+mod deflate;
+mod header;
+mod merge;
+#[cfg(test)]
+mod tests;
 
 pub use bits::BitWriter;
 

@@ -1,0 +1,7 @@
+//! Every encoder against what its original made of the same inputs.
+
+mod inputs;
+mod vectors;
+
+pub use inputs::input;
+pub use vectors::{column, stream, write_sizes};
