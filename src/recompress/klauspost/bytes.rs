@@ -1,8 +1,5 @@
 //! Words of the plain bytes, their hashes, and the comparing of stretches.
 
-/// The longest match that deflate can write.
-pub const MAX_MATCH: usize = 258;
-
 /// Eight bytes at `at`, little-endian.
 #[inline(always)]
 pub fn word(data: &[u8], at: usize) -> u64 {

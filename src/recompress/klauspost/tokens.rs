@@ -1,13 +1,13 @@
-//! What a match finder found in a block: literals and matches, counted by symbol when asked.
+//! What a match finder found in a block: literals and matches.
 
-use super::bytes::MAX_MATCH;
+use super::super::deflate::LONGEST_MATCH;
 
-/// Most tokens of a block, and of plain bytes of a piece.
+/// Most plain bytes of a piece, and so tokens of a block.
 pub const MOST: usize = 65_535;
-/// Literals are copied this many at a time.
+/// Short runs of literals are copied at this full width: it costs less than to look how many.
 const STRIDE: usize = 16;
 
-/// A match, and the literals before it.
+/// A match, and how many literals come before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Match {
     /// Literals before it.
@@ -21,19 +21,22 @@ pub struct Match {
 /// Literals and matches of one block.
 pub struct Tokens {
     literals: Vec<u8>,
+    /// How many of `literals` are there.
     filled: usize,
+    /// How many of them stand before the last match.
+    matched: usize,
     matches: Vec<Match>,
 }
 
 impl Tokens {
     /// None yet.
     pub fn new() -> Tokens {
-        Tokens { literals: vec![0; MOST + STRIDE], filled: 0, matches: Vec::with_capacity(MOST / 4) }
+        Tokens { literals: vec![0; MOST + STRIDE], filled: 0, matched: 0, matches: Vec::new() }
     }
 
     /// Forgets them all.
     pub fn clear(&mut self) {
-        self.filled = 0;
+        (self.filled, self.matched) = (0, 0);
         self.matches.clear();
     }
 
@@ -52,38 +55,43 @@ impl Tokens {
         self.filled + self.matches.len()
     }
 
-    /// Adds the literals `data[from..to]`, after which a match or the end of the block comes.
+    /// Adds `data[from..to]` as literals.
     #[inline(always)]
-    pub fn literal_run(&mut self, data: &[u8], from: usize, to: usize) {
-        let run = to - from;
-        if run <= STRIDE && from + STRIDE <= data.len() {
-            self.literals[self.filled..self.filled + STRIDE]
-                .copy_from_slice(&data[from..from + STRIDE]);
+    pub fn push_literals(&mut self, data: &[u8], from: usize, to: usize) {
+        let (run, at) = (to - from, self.filled);
+        let width = if run <= STRIDE && from + STRIDE <= data.len() { STRIDE } else { run };
+        if width == STRIDE {
+            self.literals[at..at + STRIDE].copy_from_slice(&data[from..from + STRIDE]);
         } else {
-            self.literals[self.filled..self.filled + run].copy_from_slice(&data[from..to]);
+            self.literals[at..at + run].copy_from_slice(&data[from..to]);
         }
         self.filled += run;
     }
 
-    /// Adds the literals `data[from..to]` and a match of any length from 4.
+    /// Adds a literal.
     #[inline(always)]
-    pub fn push(&mut self, data: &[u8], from: usize, to: usize, length: usize, distance: usize) {
-        self.literal_run(data, from, to);
-        let mut run = (to - from) as u16;
-        let mut left = length;
-        // No part may be shorter than four.
-        while left > MAX_MATCH {
-            let part = if left > MAX_MATCH + 3 { MAX_MATCH } else { MAX_MATCH - 3 };
-            self.part(run, part, distance);
-            run = 0;
-            left -= part;
+    pub fn push_literal(&mut self, byte: u8) {
+        self.literals[self.filled] = byte;
+        self.filled += 1;
+    }
+
+    /// Adds a match of any length from 4, in parts if deflate has no such length.
+    #[inline(always)]
+    pub fn push_match(&mut self, mut length: usize, distance: usize) {
+        while length > LONGEST_MATCH {
+            // No part may be shorter than four.
+            let part = LONGEST_MATCH - if length > LONGEST_MATCH + 3 { 0 } else { 3 };
+            self.push_part(part, distance);
+            length -= part;
         }
-        self.part(run, left, distance);
+        self.push_part(length, distance);
     }
 
     #[inline(always)]
-    fn part(&mut self, run: u16, length: usize, distance: usize) {
-        let distance = (distance - 1) as u16;
-        self.matches.push(Match { run, length: (length - 3) as u8, distance });
+    fn push_part(&mut self, length: usize, distance: usize) {
+        let run = (self.filled - self.matched) as u16;
+        self.matched = self.filled;
+        let (length, distance) = ((length - 3) as u8, (distance - 1) as u16);
+        self.matches.push(Match { run, length, distance });
     }
 }
