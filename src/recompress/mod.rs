@@ -6,6 +6,7 @@
 
 mod bits;
 mod deflate;
+pub mod go;
 mod header;
 mod merge;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Every encoder against what its original made of the same inputs.
 
+mod go;
 mod inputs;
 mod vectors;
 
