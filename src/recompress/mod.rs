@@ -7,6 +7,12 @@
 mod bits;
 mod proof;
 mod stretch;
+mod deflate;
+pub mod go;
+mod header;
+mod merge;
+#[cfg(test)]
+mod tests;
 
 pub use bits::BitWriter;
 pub use proof::{Proof, prove};
