@@ -6,10 +6,13 @@
 
 mod bits;
 mod deflate;
+pub mod gnugzip;
 mod header;
 mod merge;
+pub mod pigz;
 #[cfg(test)]
 mod tests;
+pub mod zlib;
 
 pub use bits::BitWriter;
 
