@@ -9,10 +9,13 @@ mod proof;
 mod stretch;
 mod deflate;
 pub mod go;
+pub mod gnugzip;
 mod header;
 mod merge;
+pub mod pigz;
 #[cfg(test)]
 mod tests;
+pub mod zlib;
 
 pub use bits::BitWriter;
 pub use proof::{Proof, prove};
