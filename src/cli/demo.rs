@@ -13,7 +13,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, escaped, quoted};
 use crate::bundle::Packaging;
-use crate::export::{self, Order};
+use crate::export::{self, Bases, Order, PackMode};
 use crate::files;
 use crate::import::{self, Base, Mapping};
 use crate::layout::{Layout, Store};
@@ -173,6 +173,10 @@ fn export(
         created: timestamp(now)?,
         expires: None,
         destination: None,
+        pack: PackMode::Auto,
+        level: 3,
+        bases: &Bases::default(),
+        scratch: None,
         signers: &[Box::new(key)],
         jobs: JOBS,
     };
@@ -191,7 +195,7 @@ fn verify(places: &Places, context: &Context) -> Result<VerifiedBundle, Failure>
 
 fn import(bundle: &VerifiedBundle, places: &Places, context: &Context) -> Result<(), Failure> {
     let target = LayoutTarget::open_or_create(&places.store)?;
-    let plan = import::plan(bundle.get().images(), &Mapping::new(Base::Layout, Vec::new()))?;
+    let plan = import::plan(bundle.get().images(), &[], &Mapping::new(Base::Layout, Vec::new()))?;
     import::run(bundle, &plan, &target, JOBS, false, context.progress())?;
     Ok(())
 }

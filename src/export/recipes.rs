@@ -59,10 +59,10 @@ pub fn chunk_index(carried: &[Carried], bases: &Bases) -> ChunkIndex {
         let (size, held) = (blob.entry.size, matches!(blob.way, Way::Held));
         if let Some(base) = bases.find(&digest).filter(|_| held) {
             let chunks = base.chunks.clone();
-            return Some(IndexedLayer { digest, size, plain: base.plain, kind: base.kind, chunks });
+            return Some(IndexedLayer { digest, size, plain: base.plain, kind: base.kind.into(), chunks });
         }
         let opened = blob.opened.as_ref().filter(|opened| opened.random)?;
-        let (plain, kind, chunks) = (opened.plain, opened.kind, opened.chunks.clone());
+        let (plain, kind, chunks) = (opened.plain, opened.kind.into(), opened.chunks.clone());
         Some(IndexedLayer { digest, size, plain, kind, chunks })
     };
     ChunkIndex::new(carried.iter().filter_map(layer).collect())

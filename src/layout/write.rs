@@ -23,7 +23,7 @@ use super::LayoutError;
 use super::index::{Index, IndexEntry, VERSION};
 use super::read::{blob_path, open_blob, read_index, read_version};
 use super::store::read_manifest;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Section};
 use crate::oci::{Descriptor, Digest, Manifest, VerifyingReader};
 
 const WORK: &str = ".gapferry";

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use rayon::prelude::*;
 
 use super::detect::detect;
-use super::gzip::{Gzip, GzipError, TRAILER};
+use super::gzip::{Gzip, GzipError};
 use super::name::Encoding;
 use super::stretch::{Checkpoint, MAX_STRETCH, Picker, make, reach};
 use super::{CONTEXT, Start};
@@ -19,6 +19,8 @@ use crate::oci::read_block;
 const SAMPLE: u64 = 1024 * 1024;
 /// Stretches that are made at a time.
 const BATCH: usize = 4;
+/// Bytes of a gzip trailer (RFC 1952, 2.3.1).
+const TRAILER: u64 = 8;
 
 /// How a gzip stream is made again. It was made so once, and every byte was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +73,7 @@ fn in_stretches(
             None => walk.window.whole = true,
         }
         for block in gzip.blocks() {
-            walk.ends.extend(walk.picker.see(block));
+            walk.ends.extend(walk.picker.see(*block));
         }
         let batch = walk.ready();
         if walk.window.whole {

@@ -13,7 +13,7 @@ use super::recipe::Recipe;
 use super::workshop::Workshop;
 use crate::bundle::{Coding, Layer};
 use crate::recompress::{
-    CONTEXT, Checkpoint, Encode, Encoding, MAX_STRETCH, Start, Trailer, make, reach,
+    CONTEXT, Checkpoint, Encode, Encoding, MAX_STRETCH, Start, make, reach, trailer,
 };
 
 /// Plain bytes that are taken at a time, where there are no checkpoints.
@@ -30,15 +30,16 @@ pub struct LayerMaker<'a> {
     given: usize,
     /// Plain bytes that are worked in.
     plain: u64,
+    crc: crc32fast::Hasher,
 }
 
 enum Work {
     /// The plain bytes are the layer.
     Plain,
     /// From front to back with one encoder.
-    Stream { encoder: Box<dyn Encode>, trailer: Trailer },
+    Stream { encoder: Box<dyn Encode> },
     /// From checkpoint to checkpoint.
-    Stretches { encoding: Encoding, points: Vec<Checkpoint>, next: usize, trailer: Trailer },
+    Stretches { encoding: Encoding, points: Vec<Checkpoint>, next: usize },
     /// All has been made.
     Done,
 }
@@ -57,7 +58,7 @@ impl<'a> LayerMaker<'a> {
             Some(coding) => (coding.header.clone(), start(layer, coding)?),
         };
         let recipe = Recipe::new(workshop, layer);
-        Ok(LayerMaker { recipe, layer, work, ready, given: 0, plain: 0 })
+        Ok(LayerMaker { recipe, layer, work, ready, given: 0, plain: 0, crc: crc32fast::Hasher::new() })
     }
 
     /// Makes more; nothing afterwards is the end.
@@ -71,14 +72,14 @@ impl<'a> LayerMaker<'a> {
                 self.plain += self.ready.len() as u64;
                 Ok(())
             }
-            Work::Stream { encoder, trailer } => {
+            Work::Stream { encoder } => {
                 let plain = self.recipe.plain(self.plain, self.plain + PIECE)?;
                 self.plain += plain.len() as u64;
-                trailer.add(&plain);
+                self.crc.update(&plain);
                 encoder.write(&plain, &mut self.ready);
                 if self.plain == self.layer.plain {
                     encoder.finish(&mut self.ready);
-                    self.ready.extend_from_slice(&trailer.bytes());
+                    self.ready.extend(trailer(self.crc.clone().finalize(), self.plain));
                     self.work = Work::Done;
                 }
                 Ok(())
@@ -88,7 +89,7 @@ impl<'a> LayerMaker<'a> {
     }
 
     fn stretches(&mut self) -> Result<(), VerifyError> {
-        let Work::Stretches { encoding, points, next, trailer } = &mut self.work else {
+        let Work::Stretches { encoding, points, next } = &mut self.work else {
             return Ok(());
         };
         let first = *next;
@@ -98,12 +99,12 @@ impl<'a> LayerMaker<'a> {
             .map(|at| stretch(&self.recipe, self.layer, encoding, points, at))
             .collect::<Result<Vec<_>, _>>()?;
         for (at, (bytes, plain)) in (first..).zip(made) {
-            trailer.add(&plain);
+            self.crc.update(&plain);
             join(&mut self.ready, &bytes, points[at].bits % 8 != 0);
         }
         // The last byte is whole only when the next stretch has come.
         if *next == points.len() {
-            self.ready.extend_from_slice(&trailer.bytes());
+            self.ready.extend(trailer(self.crc.clone().finalize(), self.layer.plain));
             self.work = Work::Done;
         }
         Ok(())
@@ -125,9 +126,8 @@ fn start(layer: &Layer, coding: &Coding) -> Result<Work, VerifyError> {
     let unknown =
         |_| VerifyError::Encoder { layer: layer.blob.digest, name: coding.encoding.clone() };
     let encoding: Encoding = coding.encoding.parse().map_err(unknown)?;
-    let trailer = Trailer::default();
     if coding.checkpoints.is_empty() {
-        return Ok(Work::Stream { encoder: encoding.encoder(), trailer });
+        return Ok(Work::Stream { encoder: encoding.encoder() });
     }
     let given = coding.checkpoints.iter().map(|(plain, bits)| (*plain, *bits));
     let points: Vec<Checkpoint> = std::iter::once((0, 0))
@@ -140,7 +140,7 @@ fn start(layer: &Layer, coding: &Coding) -> Result<Work, VerifyError> {
         let what = "its checkpoints are too far apart";
         return Err(VerifyError::Recipe { layer: layer.blob.digest, what });
     }
-    Ok(Work::Stretches { encoding, points, next: 0, trailer })
+    Ok(Work::Stretches { encoding, points, next: 0 })
 }
 
 /// Makes the stretch from `points[at]` on; with its plain bytes.

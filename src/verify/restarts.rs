@@ -96,7 +96,7 @@ impl Restarts {
         let end = self.places.get(number + 1).map_or(self.plain, |next| next.plain);
         let length = (end - place.plain) as usize;
         let window = zstd::bulk::decompress(&place.window, WINDOW).map_err(GzipError::Read)?;
-        let mut inflate = Inflate::resume(member, (place.bits % 8) as u8, &window);
+        let mut inflate = Inflate::resume(member, (place.bits % 8) as u8, &window)?;
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
             let Some(piece) = inflate.next()? else { break };
