@@ -5,8 +5,12 @@
 //! `formats/recompress.md`.
 
 mod bits;
+mod gzip;
+mod inflate;
 
 pub use bits::BitWriter;
+pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
+pub use inflate::{BlockStart, Inflate, InflateError, Input};
 
 /// Plain bytes that [`Start::before`] needs at most.
 pub const CONTEXT: usize = 32 * 1024;
