@@ -7,6 +7,12 @@
 mod bits;
 mod gzip;
 mod inflate;
+mod deflate;
+pub mod go;
+mod header;
+mod merge;
+#[cfg(test)]
+mod tests;
 
 pub use bits::BitWriter;
 pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};

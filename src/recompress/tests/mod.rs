@@ -1,0 +1,8 @@
+//! Every encoder against what its original made of the same inputs.
+
+mod go;
+mod inputs;
+mod vectors;
+
+pub use inputs::input;
+pub use vectors::{column, stream, write_sizes};
