@@ -9,10 +9,13 @@ mod gzip;
 mod inflate;
 mod deflate;
 pub mod go;
+pub mod gnugzip;
 mod header;
 mod merge;
+pub mod pigz;
 #[cfg(test)]
 mod tests;
+pub mod zlib;
 
 pub use bits::BitWriter;
 pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
