@@ -8,7 +8,9 @@ mod bits;
 mod deflate;
 pub mod go;
 mod header;
+pub mod klauspost;
 mod merge;
+pub mod pgzip;
 #[cfg(test)]
 mod tests;
 
