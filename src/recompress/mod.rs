@@ -11,8 +11,10 @@ mod deflate;
 pub mod go;
 pub mod gnugzip;
 mod header;
+pub mod klauspost;
 mod merge;
 pub mod pigz;
+pub mod pgzip;
 #[cfg(test)]
 mod tests;
 pub mod zlib;
