@@ -5,16 +5,17 @@
 //! `formats/recompress.md`.
 
 mod bits;
-mod gzip;
-mod inflate;
 mod deflate;
-pub mod go;
 pub mod gnugzip;
+pub mod go;
+mod gzip;
 mod header;
+mod inflate;
 pub mod klauspost;
 mod merge;
-pub mod pigz;
+mod name;
 pub mod pgzip;
+pub mod pigz;
 #[cfg(test)]
 mod tests;
 pub mod zlib;
@@ -22,6 +23,7 @@ pub mod zlib;
 pub use bits::BitWriter;
 pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
 pub use inflate::{BlockStart, Inflate, InflateError, Input};
+pub use name::{Encoding, Grain, UnknownEncoding};
 
 /// Plain bytes that [`Start::before`] needs at most.
 pub const CONTEXT: usize = 32 * 1024;
