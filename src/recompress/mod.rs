@@ -5,19 +5,28 @@
 //! `formats/recompress.md`.
 
 mod bits;
+mod deflate;
+mod detect;
+pub mod gnugzip;
+pub mod go;
+mod gzip;
+mod header;
+mod inflate;
+pub mod klauspost;
+mod merge;
+mod name;
+pub mod pgzip;
+pub mod pigz;
 mod proof;
 mod stretch;
-mod deflate;
-pub mod go;
-pub mod gnugzip;
-mod header;
-mod merge;
-pub mod pigz;
 #[cfg(test)]
 mod tests;
 pub mod zlib;
 
 pub use bits::BitWriter;
+pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
+pub use inflate::{BlockStart, Inflate, InflateError, Input};
+pub use name::{Encoding, Grain, UnknownEncoding};
 pub use proof::{Proof, prove};
 pub use stretch::{Checkpoint, MAX_STRETCH, make, reach};
 

@@ -1,11 +1,11 @@
 //! Levels 7, 8 and 9: lazy matching along chains of positions with equal hashes.
 
+use super::super::deflate::LONGEST_MATCH;
 use super::Family;
 use super::block::Blocks;
-use super::bytes::{alike, hash4, half};
+use super::bytes::{alike, half, hash4};
 use super::price::Prices;
 use super::tokens::Tokens;
-use super::super::deflate::LONGEST_MATCH;
 
 /// Half the original's window: how far matches reach.
 const REACH: usize = 32_768;

@@ -1,7 +1,7 @@
 //! What the match finders of levels 1 to 6 share: pieces, and tables of positions.
 
-use super::bytes::{half, run, run_within};
 use super::super::deflate::LONGEST_MATCH;
+use super::bytes::{half, run, run_within};
 use super::tokens::Tokens;
 
 /// Matches are nearer than this.

@@ -34,7 +34,13 @@ impl<const BITS: u32, const SIZE: usize> One<BITS, SIZE> {
 
     /// Looks for a match from `next` on.
     #[inline(always)]
-    fn search(&mut self, piece: &Piece, sent: usize, limit: usize, next: &mut usize) -> Option<Found> {
+    fn search(
+        &mut self,
+        piece: &Piece,
+        sent: usize,
+        limit: usize,
+        next: &mut usize,
+    ) -> Option<Found> {
         let mut bytes = word(piece.data, *next);
         loop {
             let s = *next;
@@ -71,7 +77,8 @@ impl<const BITS: u32, const SIZE: usize> One<BITS, SIZE> {
                 let bytes = word(piece.data, at);
                 self.see(bytes, at);
                 self.see(bytes >> 16, at + 2);
-                self.see(word(piece.data, at + 4), at + 4);
+                // Its fifth byte is taken for zero.
+                self.see(bytes >> 32, at + 4);
             }
         }
         let bytes = word(piece.data, s - 2);
@@ -146,7 +153,13 @@ impl Three {
 
     /// Looks for a match from `next` on.
     #[inline(always)]
-    fn search(&mut self, piece: &Piece, sent: usize, limit: usize, next: &mut usize) -> Option<Found> {
+    fn search(
+        &mut self,
+        piece: &Piece,
+        sent: usize,
+        limit: usize,
+        next: &mut usize,
+    ) -> Option<Found> {
         loop {
             let s = *next;
             *next = s + 1 + ((s - sent) >> 7);

@@ -37,7 +37,13 @@ impl Four {
 
     /// Looks for a match from `next` on, with `word` there.
     #[inline(always)]
-    fn search(&mut self, piece: &Piece, sent: usize, next: &mut usize, limit: usize) -> Option<Found> {
+    fn search(
+        &mut self,
+        piece: &Piece,
+        sent: usize,
+        next: &mut usize,
+        limit: usize,
+    ) -> Option<Found> {
         let mut bytes = word(piece.data, *next);
         loop {
             let s = *next;
@@ -45,7 +51,8 @@ impl Four {
             if *next > limit {
                 return None;
             }
-            let (short, long) = (&mut self.short[short_hash(bytes)], &mut self.long[long_hash(bytes)]);
+            let (short, long) =
+                (&mut self.short[short_hash(bytes)], &mut self.long[long_hash(bytes)]);
             let (near, far) = (short.before(s), long.before(s));
             (*short, *long) = (Seen::at(s), Seen::at(s));
             let ahead = word(piece.data, *next);
@@ -127,10 +134,7 @@ struct Tables {
 
 impl Tables {
     fn new() -> Tables {
-        Tables {
-            short: Box::new([Seen::NEVER; SIZE]),
-            long: Box::new([[Seen::NEVER; 2]; SIZE]),
-        }
+        Tables { short: Box::new([Seen::NEVER; SIZE]), long: Box::new([[Seen::NEVER; 2]; SIZE]) }
     }
 
     #[inline(always)]

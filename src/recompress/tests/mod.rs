@@ -2,6 +2,7 @@
 
 mod go;
 mod inputs;
+mod klauspost;
 mod vectors;
 
 pub use inputs::input;
