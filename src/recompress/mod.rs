@@ -6,6 +6,7 @@
 
 mod bits;
 mod deflate;
+mod detect;
 pub mod gnugzip;
 pub mod go;
 mod gzip;
@@ -16,11 +17,13 @@ mod merge;
 mod name;
 pub mod pgzip;
 pub mod pigz;
+mod signs;
 #[cfg(test)]
 mod tests;
 pub mod zlib;
 
 pub use bits::BitWriter;
+pub use detect::detect;
 pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
 pub use inflate::{BlockStart, Inflate, InflateError, Input};
 pub use name::{Encoding, Grain, UnknownEncoding};
