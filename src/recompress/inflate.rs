@@ -5,6 +5,7 @@
 //! stored lengths that contradict themselves, an end anywhere, and output without bound (it is
 //! given in pieces; memory does not grow). Whoever collects the pieces has to set a limit.
 
+mod block;
 mod codes;
 mod input;
 #[cfg(test)]
@@ -12,7 +13,8 @@ mod tests;
 
 use std::io::{self, Read};
 
-use codes::{Codes, Lengths};
+pub(super) use block::{Kind, Token};
+pub(super) use codes::Codes;
 pub use input::Input;
 
 /// How far back a match may reach, in bytes.
@@ -83,14 +85,6 @@ enum State {
     Coded,
     End,
     Failed,
-}
-
-/// A literal, a match, or the end of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Literal(u8),
-    Match { length: usize, distance: usize },
-    End,
 }
 
 /// A raw deflate stream being read, in bounded memory (about 300 KiB).
@@ -195,6 +189,11 @@ impl<R: Read> Inflate<R> {
         &self.blocks
     }
 
+    /// Bits of the stream that were read, counted as in [`BlockStart::bits`].
+    pub(super) fn bits_read(&self) -> u64 {
+        self.input.position() - self.start
+    }
+
     /// What follows the stream, from the next whole byte on; before the end, of no use.
     pub fn into_rest(mut self) -> Input<R> {
         self.input.align();
@@ -234,7 +233,7 @@ impl<R: Read> Inflate<R> {
     fn header(&mut self) -> Result<(), InflateError> {
         self.blocks.push(BlockStart {
             plain: self.gone.wrapping_add(self.out as u64),
-            bits: self.input.position() - self.start,
+            bits: self.bits_read(),
         });
         let header = self.input.header()?;
         self.last = header.last;
@@ -411,60 +410,5 @@ fn copy(buffer: &mut [u8; BUFFER], out: usize, distance: usize, length: usize) {
         for at in from..from + length {
             buffer[at + distance] = buffer[at];
         }
-    }
-}
-
-/// What a block begins with.
-struct Header {
-    last: bool,
-    kind: Kind,
-}
-
-enum Kind {
-    Stored(usize),
-    Fixed,
-    Dynamic(Box<Lengths>),
-}
-
-impl<R: Read> Input<R> {
-    fn header(&mut self) -> Result<Header, InflateError> {
-        let last = self.get(1)? == 1;
-        let kind = match self.get(2)? {
-            0 => Kind::Stored(self.stored_length()?),
-            1 => Kind::Fixed,
-            2 => Kind::Dynamic(Box::new(Lengths::read(self)?)),
-            _ => return Err(InflateError::BlockType),
-        };
-        Ok(Header { last, kind })
-    }
-
-    fn stored_length(&mut self) -> Result<usize, InflateError> {
-        self.align();
-        let (length, complement) = (self.get(16)?, self.get(16)?);
-        if length ^ complement != 0xffff {
-            return Err(InflateError::StoredLength);
-        }
-        Ok(length)
-    }
-
-    fn token(&mut self, codes: &Codes) -> Result<Token, InflateError> {
-        self.refill()?;
-        let entry = codes.long_literal(codes.literal(self.bits), self.bits);
-        let bits = self.bits;
-        if entry.literals() > 0 {
-            self.pass(entry.code_bits())?;
-            return Ok(Token::Literal(entry.pair()[0]));
-        }
-        self.pass(entry.bits())?;
-        if entry.is_end() {
-            return Ok(Token::End);
-        }
-        let distance = codes.long_distance(codes.distance(self.bits), self.bits);
-        if entry.is_special() || distance.is_special() {
-            return Err(InflateError::Symbol);
-        }
-        let found = Token::Match { length: entry.value(bits), distance: distance.value(self.bits) };
-        self.pass(distance.bits())?;
-        Ok(found)
     }
 }

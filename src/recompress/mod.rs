@@ -19,11 +19,13 @@ pub mod pgzip;
 pub mod pigz;
 mod proof;
 mod stretch;
+mod signs;
 #[cfg(test)]
 mod tests;
 pub mod zlib;
 
 pub use bits::BitWriter;
+pub use detect::detect;
 pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
 pub use inflate::{BlockStart, Inflate, InflateError, Input};
 pub use name::{Encoding, Grain, UnknownEncoding};

@@ -125,7 +125,7 @@ const fn distances() -> [Entry; 32] {
 }
 
 /// What decodes a block.
-pub(super) struct Codes {
+pub(in super::super) struct Codes {
     literals: Box<[Entry; LITERAL_SIZE]>,
     distances: Box<[Entry; DISTANCE_SIZE]>,
     /// Two short literals are found in one step.
@@ -134,18 +134,18 @@ pub(super) struct Codes {
 }
 
 /// What the header of a dynamic block says.
-pub(crate) struct Lengths {
+pub(in super::super) struct Lengths {
     /// How many lengths of literals and lengths were sent, 257 to 286.
-    pub(crate) literals: usize,
+    pub(in super::super) literals: usize,
     /// How many lengths of distances were sent, 1 to 30.
-    pub(crate) distances: usize,
+    pub(in super::super) distances: usize,
     /// The lengths of codes, the literals' first.
     all: [u8; 320],
 }
 
 impl Codes {
     /// No codes yet; with `pairs`, [`Codes::literal`] will give two literals where it can.
-    pub(super) fn new(pairs: bool) -> Codes {
+    pub(in super::super) fn new(pairs: bool) -> Codes {
         Codes {
             literals: Box::new([Entry::NONE; LITERAL_SIZE]),
             distances: Box::new([Entry::NONE; DISTANCE_SIZE]),
@@ -155,7 +155,7 @@ impl Codes {
     }
 
     /// The fixed codes.
-    pub(super) fn set_fixed(&mut self) -> Result<(), InflateError> {
+    pub(in super::super) fn set_fixed(&mut self) -> Result<(), InflateError> {
         if self.fixed {
             return Ok(());
         }
@@ -168,7 +168,7 @@ impl Codes {
     }
 
     /// The codes of a dynamic block.
-    pub(super) fn set_dynamic(&mut self, lengths: &Lengths) -> Result<(), InflateError> {
+    pub(in super::super) fn set_dynamic(&mut self, lengths: &Lengths) -> Result<(), InflateError> {
         self.fixed = false;
         if lengths.all[256] == 0 {
             return Err(InflateError::NoEnd);

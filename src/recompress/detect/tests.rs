@@ -1,0 +1,169 @@
+//! Every encoder is found in what it made.
+
+use super::super::gzip::trailer;
+use super::super::tests::{input, stream};
+use super::*;
+
+/// Headers as the originals write them.
+const GO: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+const KLAUSPOST: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255];
+const UNIX: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+
+/// The plain bytes that other encoders may be given for one stream: some blocks' worth each.
+const IN_VAIN: usize = 12 * 1024 * 1024;
+
+/// Names of a family at each of its levels.
+fn names(front: &str, levels: &[&str], back: &str) -> Vec<String> {
+    levels.iter().map(|level| format!("{front}{level}{back}")).collect()
+}
+
+const GO_LEVELS: [&str; 11] = ["huffman", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+fn file(name: &str, header: [u8; 10], plain: &[u8]) -> Vec<u8> {
+    let mut header = header;
+    let level = name.split(':').find(|part| part.len() == 1);
+    header[8] = match level {
+        Some("9") => 2,
+        Some("1") => 4,
+        _ => 0,
+    };
+    let encoding: Encoding = name.parse().unwrap();
+    let stream = stream(encoding.encoder(), plain, usize::MAX);
+    [header.as_slice(), &stream, &trailer(crc32fast::hash(plain), plain.len() as u64)].concat()
+}
+
+/// Each of `names` is found in what it makes of each of `inputs`, whole and in part.
+fn found(names: &[String], header: [u8; 10], inputs: &[&str]) {
+    for (name, plain) in names.iter().flat_map(|name| inputs.iter().map(move |i| (name, *i))) {
+        let made = file(name, header, input(plain));
+        let (found, vain) = search(&made, true);
+        let own: Encoding = name.parse().unwrap();
+        println!("{name} {plain} {} {vain}", found[0]);
+        assert!(!found.is_empty(), "{name}, {plain}");
+        assert!(vain < IN_VAIN, "{name}, {plain}: {vain}");
+        for other in found {
+            assert!(file(&other.to_string(), header, input(plain))[10..] == made[10..], "{other}");
+        }
+        if input(plain).len() > 200_000 {
+            let (found, vain) = search(&made[..made.len() - made.len() / 9], false);
+            assert!(found.contains(&own) || found.len() == MAX_FOUND, "{name}, {plain}: {found:?}");
+            println!("   {vain}");
+            assert!(vain < IN_VAIN, "{name}, {plain}: {vain}");
+        }
+    }
+}
+
+#[cfg(not(feature = "slow-tests"))]
+const INPUTS: [&str; 5] =
+    ["zeros-0", "text-2-16", "random-7-1000", "lz-26-98305", "period-33-32769-200000"];
+#[cfg(feature = "slow-tests")]
+const INPUTS: [&str; 9] = [
+    "zeros-0",
+    "text-2-16",
+    "random-7-1000",
+    "lz-26-98305",
+    "period-33-32769-200000",
+    "random-17-1048576",
+    "text-18-1048576",
+    "mixed-35-1048575",
+    "tar-38-2097152",
+];
+/// Some go beyond a block of the makers of blocks.
+#[cfg(not(feature = "slow-tests"))]
+const LONG: [&str; 1] = ["tar-37-262145"];
+#[cfg(feature = "slow-tests")]
+const LONG: [&str; 3] = ["tar-37-262145", "mixed-36-5242881", "tar-39-5242881"];
+
+#[test]
+fn go_is_found() {
+    found(&names("go-flate-1:", &GO_LEVELS, ""), GO, &INPUTS);
+    found(&names("go-flate-2:", &GO_LEVELS, ""), GO, &INPUTS);
+}
+
+#[test]
+fn klauspost_is_found() {
+    found(&names("klauspost-1:", &GO_LEVELS, ""), KLAUSPOST, &INPUTS);
+    found(&names("klauspost-1a:", &["4"], ""), KLAUSPOST, &INPUTS);
+    found(&names("klauspost-2:", &GO_LEVELS, ""), KLAUSPOST, &INPUTS);
+}
+
+#[test]
+fn pgzip_is_found() {
+    let levels = if cfg!(feature = "slow-tests") { &GO_LEVELS[..] } else { &["0", "1", "5", "7"] };
+    for block in [262_144, 1_048_576, 100_000] {
+        let own = |family| names(&format!("pgzip-1:{block}:{family}:"), levels, "");
+        found(&own("klauspost-1"), KLAUSPOST, &LONG);
+        found(&own("klauspost-2"), KLAUSPOST, &LONG);
+        found(&names(&format!("pgzip-1:{block}:klauspost-2a:"), &["7"], ""), KLAUSPOST, &LONG);
+    }
+}
+
+#[test]
+fn zlib_is_found() {
+    found(&names("zlib-1:", &GO_LEVELS[2..], ""), UNIX, &INPUTS);
+    found(&names("zlib-1:", &["1", "6"], ":9"), GO, &INPUTS);
+}
+
+#[test]
+fn gnu_gzip_is_found() {
+    found(&names("gnugzip-1:", &GO_LEVELS[2..], ""), UNIX, &INPUTS);
+    found(&names("gnugzip-1:", &["6"], ":rsyncable"), UNIX, &LONG);
+}
+
+#[test]
+fn pigz_is_found() {
+    found(&names("pigz-1:", &GO_LEVELS[2..], ":131072"), UNIX, &LONG);
+    for back in [":131072:independent", ":131072:single", ":65536", ":65536:independent"] {
+        found(&names("pigz-1:", &["1", "6"], back), UNIX, &LONG);
+    }
+}
+
+#[test]
+fn the_likeliest_is_first() {
+    for (name, header) in [
+        ("go-flate-1:6", GO),
+        ("go-flate-2:6", GO),
+        ("go-flate-1:1", GO),
+        ("zlib-1:9", GO),
+        ("gnugzip-1:6", UNIX),
+        ("pigz-1:6:131072", UNIX),
+        ("pgzip-1:1048576:klauspost-1:5", KLAUSPOST),
+        ("pgzip-1:262144:klauspost-2:5", KLAUSPOST),
+    ] {
+        let found = detect(&file(name, header, input("tar-37-262145")), true);
+        // Below 1 MiB both of pgzip's blocks give the same, but for the flush at 256 KiB.
+        assert_eq!(found[0].to_string(), name);
+    }
+}
+
+#[test]
+fn a_strange_header_does_not_hide_the_encoder() {
+    let mut file = file("go-flate-1:6", GO, input("lz-26-98305"));
+    file[4..10].copy_from_slice(&[1, 2, 3, 4, 2, 11]);
+    assert_eq!(detect(&file, true), ["go-flate-1:6".parse().unwrap()]);
+}
+
+#[test]
+fn what_no_encoder_makes_has_none() {
+    let plain = input("lz-26-98305");
+    let mut odd = file("go-flate-1:6", GO, plain);
+    assert!(detect(b"", true).is_empty());
+    assert!(detect(b"PK\x03\x04", true).is_empty());
+    assert!(detect(&odd[..10], true).is_empty());
+    assert!(detect(&odd[..odd.len() / 2], true).is_empty());
+    // A stored block of one byte, before the rest.
+    odd.splice(10..10, [0, 1, 0, 0xfe, 0xff, b'x']);
+    let (found, vain) = search(&odd, true);
+    assert!(found.is_empty() && vain < IN_VAIN, "{found:?} {vain}");
+}
+
+#[test]
+fn endless_zeros_cost_little() {
+    // One token of 258 zeros, again and again.
+    let mut file = [GO.as_slice(), &[0xec, 0xc0]].concat();
+    file.extend(vec![0; 1 << 20]);
+    let front = Front::read(&file[10..], false);
+    assert!(front.is_none_or(|front| front.plain.len() < MAX_PLAIN + (1 << 20)));
+    let (_, vain) = search(&file, false);
+    assert!(vain <= MAX_EFFORT + MAX_PLAIN);
+}
