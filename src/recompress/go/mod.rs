@@ -1,7 +1,7 @@
 //! `go-flate-1`: Go's `compress/flate` from 1.7 to 1.26, all levels.
 //!
 //! Plain bytes are taken as they come; nothing is read from them but their values, so no input can
-//! do harm. What is held does not depend on them either: see [`chains`] and [`pieces`].
+//! do harm. What is held does not depend on them either: 1.1 MiB at most.
 //!
 //! The original's output depends on the sizes of writes in one rare case, when a write ends within
 //! 262 bytes of the window's end; here every write is as if it filled the window.
