@@ -202,8 +202,11 @@ impl Chains {
         }
     }
 
-    /// None if there are too few bytes before the start.
+    /// None if there are too few bytes before the start, or its bit is no bit of a byte.
     pub fn resume(depth: Depth, start: &Start) -> Option<Chains> {
+        if start.bit > 7 {
+            return None;
+        }
         // The window moved when 261 bytes or fewer were left, and by half its size each time.
         let moved = start.plain.saturating_sub((REACH - AHEAD + 1) as u64) / REACH as u64;
         let at = (start.plain - moved * REACH as u64) as usize;
@@ -215,6 +218,13 @@ impl Chains {
         (chains.at, chains.end, chains.unknown) = (at, at, at - kept);
         chains.block = Some(at);
         Some(chains)
+    }
+
+    /// Where the last block starts, if that is still in the window: plain bytes back from the
+    /// last one taken, and bits beyond what came out.
+    #[cfg(test)]
+    pub fn block_start(&self) -> Option<(usize, usize)> {
+        self.block.map(|block| (self.end - block, usize::from(self.blocks.phase())))
     }
 
     fn slide(&mut self) {

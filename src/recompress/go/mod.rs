@@ -9,6 +9,8 @@
 mod block;
 mod chains;
 mod pieces;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod window;
 
