@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::known::{Home, Known};
 use crate::bundle::{Catalog, CatalogBlob, Kind, Lading};
-use crate::chunk::{ChunkId, ChunkIndex};
+use crate::chunk::{Chunk, ChunkIndex, LayerKind};
 use crate::oci::{Descriptor, Digest, Reference};
 
 /// A bundle that the destination has taken: what its head files say.
@@ -42,7 +42,7 @@ pub struct BaseLayer {
     /// How many plain bytes.
     pub plain: u64,
     /// From front to back.
-    pub chunks: Vec<(ChunkId, u32)>,
+    pub chunks: Vec<Chunk>,
 }
 
 impl Bases {
@@ -59,13 +59,14 @@ impl Bases {
             }
             bases.take_blobs(bundle.catalog);
             for layer in bundle.chunks.iter().flat_map(ChunkIndex::layers) {
-                if bases.blobs.contains_key(&layer.digest) && layers.insert(layer.digest) {
-                    bases.layers.push(BaseLayer {
-                        digest: layer.digest,
-                        kind: layer.kind.into(),
-                        plain: layer.plain,
-                        chunks: layer.chunks().collect(),
-                    });
+                let digest = layer.digest();
+                if bases.blobs.contains_key(&digest) && layers.insert(digest) {
+                    let kind = match layer.kind() {
+                        LayerKind::Tar => Kind::Plain,
+                        LayerKind::Gzip { .. } => Kind::Gzip,
+                    };
+                    let chunks = layer.chunks().map(|(_, chunk)| chunk).collect();
+                    bases.layers.push(BaseLayer { digest, kind, plain: layer.plain(), chunks });
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::chunk::ChunkId;
+use crate::chunk::{Chunk, ChunkId};
 
 /// What holds plain content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,23 +39,23 @@ pub struct Share {
 
 impl Known {
     /// Adds the chunks of `home`, unless they are known.
-    pub fn add(&mut self, home: Home, chunks: &[(ChunkId, u32)]) {
+    pub fn add(&mut self, home: Home, chunks: &[Chunk]) {
         let mut offset = 0;
-        for (id, length) in chunks {
-            self.0.entry(*id).or_insert((home, offset));
-            offset += u64::from(*length);
+        for chunk in chunks {
+            self.0.entry(chunk.id()).or_insert((home, offset));
+            offset += u64::from(chunk.length());
         }
     }
 
     /// Finds the chunks of blob `at`. What is new has its home there, if it can be (`home`).
-    pub fn share(&mut self, at: u32, chunks: &[(ChunkId, u32)], home: bool) -> Share {
+    pub fn share(&mut self, at: u32, chunks: &[Chunk], home: bool) -> Share {
         let (mut share, mut offset) = (Share::default(), 0);
-        for (id, length) in chunks {
-            let length = u64::from(*length);
+        for chunk in chunks {
+            let (id, length) = (chunk.id(), u64::from(chunk.length()));
             let here = (Home::Blob(at), offset);
             let found = match home {
-                true => *self.0.entry(*id).or_insert(here),
-                false => self.0.get(id).copied().unwrap_or(here),
+                true => *self.0.entry(id).or_insert(here),
+                false => self.0.get(&id).copied().unwrap_or(here),
             };
             share.known += if found == here { 0 } else { length };
             share.push(Run { home: found.0, offset: found.1, length });
@@ -93,8 +93,9 @@ impl Share {
 mod tests {
     use super::*;
 
-    fn chunks(text: &str) -> Vec<(ChunkId, u32)> {
-        text.bytes().map(|byte| (ChunkId::of(&[byte]), u32::from(byte - b'a') + 1)).collect()
+    /// A chunk for each letter: `a` of 1 byte, `b` of 2, and so on.
+    fn chunks(text: &str) -> Vec<Chunk> {
+        text.bytes().map(|byte| Chunk::of(&vec![byte; usize::from(byte - b'a') + 1])).collect()
     }
 
     fn run(home: Home, offset: u64, length: u64) -> Run {

@@ -5,17 +5,13 @@
 //! behind the end, blocks of any length. What cannot be opened is carried as it is.
 
 use crate::bundle::{Kind, Stored};
-use crate::chunk::{ChunkId, Cutter};
+use crate::chunk::{BlobKind, Chunk, Cutter};
 use crate::files::Section;
 use crate::oci::read_block;
 use crate::recompress::{Gzip, GzipError, MAX_STRETCH};
 
 /// Plain bytes that are read at a time.
 const PIECE: usize = 256 * 1024;
-/// Where tar archives say what they are (POSIX, ustar).
-const USTAR: (usize, &[u8]) = (257, b"ustar");
-const GZIP: &[u8] = &[0x1f, 0x8b, 8];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// An opened layer.
 #[derive(Debug)]
@@ -25,7 +21,7 @@ pub struct Opened {
     /// How many plain bytes.
     pub plain: u64,
     /// Its chunks, from front to back.
-    pub chunks: Vec<(ChunkId, u32)>,
+    pub chunks: Vec<Chunk>,
     /// Whether a run of its plain bytes can be had without all that stands before.
     pub random: bool,
 }
@@ -46,17 +42,13 @@ pub enum Look {
 /// # Errors
 /// When the file cannot be read.
 pub fn open(blob: &Section) -> std::io::Result<Look> {
-    let mut front = [0; 512];
+    let mut front = [0; BlobKind::NEEDS];
     let count = read_block(&mut blob.clone(), &mut front)?;
-    let front = &front[..count];
-    let opened = if front.starts_with(GZIP) {
-        open_gzip(blob)
-    } else if front.get(USTAR.0..).is_some_and(|rest| rest.starts_with(USTAR.1)) {
-        open_tar(blob)
-    } else if front.starts_with(ZSTD) {
-        return Ok(Look::Closed(Stored::Form));
-    } else {
-        return Ok(Look::Other);
+    let opened = match BlobKind::of(&front[..count]) {
+        BlobKind::Gzip => open_gzip(blob),
+        BlobKind::Tar => open_tar(blob),
+        BlobKind::Zstd => return Ok(Look::Closed(Stored::Form)),
+        BlobKind::Other => return Ok(Look::Other),
     };
     match opened {
         Ok(opened) => Ok(Look::Opened(opened)),
@@ -92,25 +84,21 @@ fn open_gzip(blob: &Section) -> Result<Opened, GzipError> {
 struct Chunks {
     cutter: Cutter,
     plain: u64,
-    chunks: Vec<(ChunkId, u32)>,
+    chunks: Vec<Chunk>,
 }
 
 impl Chunks {
     fn write(&mut self, piece: &[u8]) {
         self.plain += piece.len() as u64;
         let chunks = &mut self.chunks;
-        self.cutter.write(piece, &mut |chunk| chunks.push(name(chunk)));
+        self.cutter.write(piece, |chunk| chunks.push(Chunk::of(chunk)));
     }
 
     fn finish(self, kind: Kind, random: bool) -> Opened {
         let Chunks { cutter, plain, mut chunks } = self;
-        cutter.finish(&mut |chunk| chunks.push(name(chunk)));
+        cutter.finish(|chunk| chunks.push(Chunk::of(chunk)));
         Opened { kind, plain, chunks, random }
     }
-}
-
-fn name(chunk: &[u8]) -> (ChunkId, u32) {
-    (ChunkId::of(chunk), u32::try_from(chunk.len()).expect("a chunk is small"))
 }
 
 /// Gives all plain bytes of an opened layer to `take`, piece by piece.

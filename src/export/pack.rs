@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::open;
 use crate::bundle::{CatalogBlob, Kind, MAX_FRAME, Marks, Pack};
-use crate::chunk::frame;
+use crate::chunk;
 use crate::files::Section;
 use crate::oci::{BlockHasher, MARK_BLOCK};
 use crate::recompress::GzipError;
@@ -122,7 +122,7 @@ impl<'a, 'b, E> Packing<'a, 'b, E> {
     fn compress(&mut self) -> Result<(), E> {
         let frames = std::mem::replace(&mut self.frames, vec![Frame::default()]);
         let level = self.making.level;
-        let compress = |frame: &Frame| frame::compress(&frame.plain, level);
+        let compress = |frame: &Frame| chunk::compress(&frame.plain, level);
         let compressed: Vec<Vec<u8>> = frames.par_iter().map(compress).collect();
         for (frame, bytes) in frames.iter().zip(compressed) {
             if !frame.plain.is_empty() {

@@ -18,7 +18,7 @@ use super::run::content;
 use super::turns::Turns;
 use super::{ExportError, PackMode};
 use crate::bundle::{BlobPath, CatalogBlob, Kind, Marks, Stored, Writer};
-use crate::chunk::ChunkId;
+use crate::chunk::Chunk;
 use crate::files::{AtomicFile, FileError, Section};
 use crate::oci::CopyError;
 use crate::pool;
@@ -62,7 +62,7 @@ pub struct Chunked {
     /// How many plain bytes.
     pub plain: u64,
     /// From front to back.
-    pub chunks: Vec<(ChunkId, u32)>,
+    pub chunks: Vec<Chunk>,
     /// Whether others can take from its middle.
     pub random: bool,
 }

@@ -7,8 +7,8 @@ use super::known::{Home, Run};
 use super::pack::{Packed, Placed};
 use super::packing::{Carried, Way};
 use super::plan::Plan;
-use crate::bundle::{Base, Catalog, Coding, Extent, Held, Layer, Opened, Pack};
-use crate::chunk::{ChunkIndex, IndexedLayer};
+use crate::bundle::{Base, Catalog, Coding, Extent, Held, Kind, Layer, Opened, Pack};
+use crate::chunk::{ChunkIndex, LayerKind, OpenedLayer};
 use crate::oci::Digest;
 use crate::recompress::Proof;
 
@@ -56,14 +56,17 @@ fn packs(carried: Vec<Carried>) -> Vec<Pack> {
 pub fn chunk_index(carried: &[Carried], bases: &Bases) -> ChunkIndex {
     let layer = |blob: &Carried| {
         let digest = blob.entry.digest;
-        let (size, held) = (blob.entry.size, matches!(blob.way, Way::Held));
-        if let Some(base) = bases.find(&digest).filter(|_| held) {
-            let chunks = base.chunks.clone();
-            return Some(IndexedLayer { digest, size, plain: base.plain, kind: base.kind.into(), chunks });
-        }
-        let opened = blob.opened.as_ref().filter(|opened| opened.random)?;
-        let (plain, kind, chunks) = (opened.plain, opened.kind.into(), opened.chunks.clone());
-        Some(IndexedLayer { digest, size, plain, kind, chunks })
+        let held = bases.find(&digest).filter(|_| matches!(blob.way, Way::Held));
+        let opened = || blob.opened.as_ref().filter(|opened| opened.random);
+        let (kind, chunks) = match held {
+            Some(base) => (base.kind, &base.chunks),
+            None => opened().map(|opened| (opened.kind, &opened.chunks))?,
+        };
+        let kind = match kind {
+            Kind::Plain => LayerKind::Tar,
+            Kind::Gzip => LayerKind::Gzip { size: blob.entry.size },
+        };
+        Some(OpenedLayer { digest, kind, chunks: chunks.clone() })
     };
     ChunkIndex::new(carried.iter().filter_map(layer).collect())
 }

@@ -82,7 +82,7 @@ pub fn write(
             let bases = order.bases;
             let carried = packing::carry(plan, bases, sources, &writer, manner, progress)?;
             let chunks = recipes::chunk_index(&carried, bases).to_bytes();
-            (recipes::catalog(plan, carried, bases), Some(chunks))
+            (recipes::catalog(plan, carried, bases), chunks)
         }
     };
     progress.end();

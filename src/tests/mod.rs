@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::bundle::{Packaging, Timestamp};
-use crate::export::{self, ExportError, Order, Summary};
+use crate::export::{self, Bases, ExportError, Order, PackMode, Summary};
 use crate::oci::{Descriptor, Manifest, MediaType, OCI_CONFIG, OCI_MANIFEST, PinnedImage};
 use crate::registry::{Client, Config};
 use crate::report::Silent;
@@ -102,6 +102,19 @@ impl Maker {
         out: &str,
         packaging: Packaging,
     ) -> Result<Summary, ExportError> {
+        self.pack(images, out, packaging, PackMode::Never, &Bases::default(), 2)
+    }
+
+    /// Exports `images` to `out`, packed, with so many threads.
+    pub(crate) fn pack(
+        &self,
+        images: &[PinnedImage],
+        out: &str,
+        packaging: Packaging,
+        pack: PackMode,
+        bases: &Bases,
+        jobs: usize,
+    ) -> Result<Summary, ExportError> {
         let opener = opener();
         let documents = export::fetch_documents(images, &opener, 2)?;
         let plan = export::plan(images.to_vec(), documents)?;
@@ -112,8 +125,12 @@ impl Maker {
             created: now(),
             expires: None,
             destination: None,
+            pack,
+            level: 3,
+            bases,
+            scratch: None,
             signers: &self.signers,
-            jobs: 2,
+            jobs,
         };
         export::write(&plan, &opener, &self.path(out), &order, &Silent)
     }

@@ -21,7 +21,7 @@ fn a_whole_bundle_is_taken() {
     let seal = std::fs::read(maker.path("bundle/seal")).unwrap();
     assert_eq!(contents.seal_digest(), Digest::of(&seal));
     assert_eq!(contents.head(HeadFile::Seal).unwrap(), seal);
-    let absent = contents.blob(&Digest::of(b"absent")).err();
+    let absent = contents.file(&Digest::of(b"absent")).err();
     assert!(matches!(absent, Some(VerifyError::Story(StoryError::Unlisted(_)))));
     assert_eq!(examine(&[maker.path("bundle")]).unwrap().signers(), []);
 }

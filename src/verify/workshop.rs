@@ -16,7 +16,7 @@ use super::layer::LayerMaker;
 use super::restarts::Restarts;
 use super::{StoryError, VerifyError};
 use crate::bundle::{Base, BlobPath, BundlePath, CatalogBlob, Kind, Opened, Pack};
-use crate::chunk::frame;
+use crate::chunk;
 use crate::oci::{Digest, MARK_BLOCK};
 use crate::recompress::GzipError;
 
@@ -151,7 +151,7 @@ impl<'a> Workshop<'a> {
         let mut reader = self.raw_blob(&pack.blob, offset)?;
         let mut bytes = vec![0; stored as usize];
         reader.read_exact(&mut bytes).map_err(VerifyError::from_io)?;
-        frame::decompress(&bytes, plain as usize).map_err(|error| {
+        chunk::decompress(&bytes, plain as usize).map_err(|error| {
             let path = BlobPath::of(&pack.blob.digest).expect("a pack is named by SHA-256");
             VerifyError::Frame { path: BundlePath::Blob(path), offset, error }
         })

@@ -72,6 +72,15 @@ impl Target for Memory {
         Ok(self.state.lock().unwrap().blobs.contains(&(repository.to_string(), blob.digest)))
     }
 
+    fn content(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        _: u64,
+    ) -> Result<Box<dyn io::Read + Send>, TargetError> {
+        Err(TargetError::Gone(blob.digest))
+    }
+
     fn stage(
         &self,
         repository: &Repository,
@@ -172,7 +181,7 @@ impl Memory {
 fn load(maker: &Maker, target: &dyn Target, keep_going: bool) -> Result<Summary, ImportError> {
     let bundle = maker.verify(&[maker.path("bundle")])?;
     let base = Base::Registry { host: "site".to_owned(), prefix: String::new() };
-    let plan = plan(bundle.get().images(), &Mapping::new(base, vec![]))?;
+    let plan = plan(bundle.get().images(), &[], &Mapping::new(base, vec![]))?;
     run(&bundle, &plan, target, 3, keep_going, &Silent)
 }
 

@@ -18,7 +18,7 @@ fn stored(size: usize) -> Stored {
     let mut hasher = BlockHasher::default();
     let blocks = content.chunks_exact(MARK_BLOCK);
     let marks = blocks.map(|block| hasher.full(block.try_into().unwrap())).collect();
-    let entry = CatalogBlob { digest: path.digest(), size: size as u64, marks: Marks(marks) };
+    let entry = CatalogBlob { digest: path.digest(), size: size as u64, marks: Marks(marks), stored: None };
     let stored = Stored { dir: tempfile::tempdir().unwrap(), path, entry, content };
     put(&stored.file(), &stored.content);
     stored
@@ -32,7 +32,7 @@ impl Stored {
     fn open(&self) -> BlobReader {
         let medium = Medium::gather(&[self.dir.path().to_owned()]).unwrap();
         let piece = medium.get(&self.path.into()).unwrap();
-        BlobReader::open(self.path, piece, &self.entry).unwrap()
+        BlobReader::stretch(self.path, piece, &self.entry, 0, usize::MAX).unwrap()
     }
 
     /// What is given before the error, and the error.

@@ -74,7 +74,7 @@ fn parts() -> Parts {
     let documents = [index, child, referrer, tagged].map(|it| (it.descriptor().digest, it));
     let blob = |text: &str| {
         let (digest, size) = (digest(text), text.len() as u64);
-        CatalogBlob { digest, size, marks: Marks::default() }
+        CatalogBlob { digest, size, marks: Marks::default(), stored: None }
     };
     let catalog = Catalog::new(["config", "layer", "sbom", "signature"].map(blob).to_vec());
     let heads = [HeadFile::OciLayout, HeadFile::Index, HeadFile::Lading, HeadFile::Catalog];
@@ -154,7 +154,7 @@ fn every_blob_is_accounted_for() {
     assert_eq!(removed, StoryError::Unaccounted(digest("sbom")));
     // In the catalog, and of no image.
     let unused = found(|parts| {
-        let blob = CatalogBlob { digest: digest("x"), size: 1, marks: Marks::default() };
+        let blob = CatalogBlob { digest: digest("x"), size: 1, marks: Marks::default(), stored: None };
         parts.catalog.blobs.push(blob);
         parts.catalog = Catalog::new(parts.catalog.blobs.clone());
         let blobs: Vec<_> = parts.sums.blobs().chain([path(digest("x"))]).collect();
@@ -183,7 +183,7 @@ fn the_lading_states_the_size_of_the_blobs() {
 fn what_is_named_is_listed() {
     let digest = digest("nowhere");
     let in_catalog = found(|parts| {
-        parts.catalog.blobs.push(CatalogBlob { digest, size: 1, marks: Marks::default() })
+        parts.catalog.blobs.push(CatalogBlob { digest, size: 1, marks: Marks::default(), stored: None })
     });
     assert_eq!(in_catalog, StoryError::Unlisted(digest));
     let of_lading = found(|parts| {
