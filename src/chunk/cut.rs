@@ -17,9 +17,9 @@ pub const MAX_CHUNK: usize = 64 * 1024;
 const MIN: usize = 8 * 1024;
 /// Up to here cuts are made harder, from here on easier.
 const NORMAL: usize = 16 * 1024;
-/// 16 one bits: two more than log2([`NORMAL`]).
+/// The paper's mask for chunks of 64 KiB: two levels above [`NORMAL`].
 const HARD: u64 = MASKS[16];
-/// 12 one bits: two fewer.
+/// Its mask for chunks of 4 KiB: two levels below.
 const EASY: u64 = MASKS[12];
 
 /// Plain bytes in, chunks out.
@@ -86,3 +86,6 @@ impl Default for Cutter {
 fn chunk_length(plain: &[u8]) -> usize {
     v2020::cut(plain, MIN, NORMAL, MAX_CHUNK, HARD, EASY, HARD << 1, EASY << 1).1
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,7 @@ pub fn decompress(bytes: &[u8], plain: usize) -> Result<Vec<u8>, FrameError> {
     if !bytes.starts_with(&header(plain)) {
         return Err(FrameError::Header(plain));
     }
-    let length =
-        zstd_safe::find_frame_compressed_size(bytes).map_err(|_| FrameError::Damaged)?;
+    let length = zstd_safe::find_frame_compressed_size(bytes).map_err(|_| FrameError::Damaged)?;
     if length < bytes.len() {
         return Err(FrameError::Trailing(bytes.len() - length));
     }

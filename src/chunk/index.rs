@@ -182,9 +182,8 @@ impl ChunkIndex {
     /// The chunks of a run that begins at `offset`, each with its own.
     fn run_chunks(&self, offset: u64, run: Run) -> impl Iterator<Item = (u64, Chunk)> + '_ {
         let (start, end) = (run.start as usize, run.end as usize);
-        (start..end).map(move |at| {
-            (offset + (self.starts[at] - self.starts[start]), self.chunk(at))
-        })
+        (start..end)
+            .map(move |at| (offset + (self.starts[at] - self.starts[start]), self.chunk(at)))
     }
 }
 

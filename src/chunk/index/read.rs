@@ -167,7 +167,8 @@ impl<'a> Reader<'a> {
         let wrong = || ChunkIndexError::Run(layer.digest);
         let (code, more) = (self.number()?, self.number()?);
         let start = walk.places.start(code).ok_or_else(wrong)?;
-        let end = more.checked_add(u64::from(start) + 1).filter(|end| *end <= index.ids.len() as u64);
+        let end =
+            more.checked_add(u64::from(start) + 1).filter(|end| *end <= index.ids.len() as u64);
         let end = end.ok_or_else(wrong)? as u32;
         // It would be part of the run before.
         if layer.runs.last().is_some_and(|last| last.end == start) {
