@@ -16,6 +16,7 @@
 //! | [`layout`] | an OCI layout on disk |
 //! | [`registry`] | the distribution-spec client |
 //! | [`recompress`] | making a gzip stream again, byte for byte |
+//! | [`chunk`] | cutting by content, the chunk index, zstd frames |
 //! | [`bundle`] | the bundle format: seal, sums, lading, catalog, packaging |
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
@@ -30,6 +31,7 @@
 //! | [`cli`] | the command line; the only part that prints |
 
 pub mod bundle;
+pub mod chunk;
 pub mod cli;
 pub mod diff;
 pub mod export;

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
     ("report", &[]),
     ("trust", &["oci"]),
     ("recompress", &[]),
+    ("chunk", &["oci"]),
     ("layout", &["oci"]),
     ("registry", &["oci"]),
     ("bundle", &["oci", "trust"]),
