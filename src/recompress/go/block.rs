@@ -1,6 +1,6 @@
 //! Blocks as Go writes them: which of stored, fixed and dynamic, and the bits.
 
-use super::super::bits::BitWriter;
+use super::super::bits::{BitWriter, Burst};
 use super::super::deflate::{
     DISTANCE, DISTANCES, END, FIXED_DISTANCES, FIXED_LITERALS, LENGTH, LITERALS, LONGEST, assign,
     distance_code, length_code,
@@ -240,7 +240,7 @@ impl Codes {
         let mut burst = bits.burst(literals.len() + matches.len() + 1, out);
         let split = |entry: u32| (u64::from(entry & ((1 << COUNT) - 1)), entry >> COUNT);
         let mut rest = literals;
-        let run = |literals: &[u8], burst: &mut super::super::bits::Burst| {
+        let run = |literals: &[u8], burst: &mut Burst| {
             let mut three = literals.chunks_exact(3);
             for three in &mut three {
                 let (one, n) = split(self.literals[usize::from(three[0])]);

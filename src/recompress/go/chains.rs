@@ -1,29 +1,17 @@
-//! Levels 2 to 9: chains of positions whose first four bytes have the same hash.
+//! Levels 2 to 9: which matches become tokens.
 //!
-//! Holds 640 KiB, whatever comes in.
+//! Holds 1.1 MiB at most, whatever comes in.
 
+use super::super::deflate::LONGEST_MATCH;
 use super::super::{CONTEXT, Encode, Start};
 use super::block::Blocks;
-use super::boxed;
+use super::finder::{FULL, Finder, Found, LEAST, REACH, Search};
 use super::tokens::Tokens;
-use super::window::{Window, equal, load32};
 
-/// How far a match may reach back, and by how much the window moves.
-const REACH: usize = 32_768;
-/// Bytes of the window.
-const FULL: usize = 2 * REACH;
 /// A position is worked on when so many bytes lie ahead, or at the end.
-const AHEAD: usize = LEAST + LONGEST;
-/// Bytes of the shortest and the longest match.
-const LEAST: usize = 4;
-const LONGEST: usize = 258;
-/// "No match", as a length.
-const NONE: usize = LEAST - 1;
-/// Matches of four bytes must be this near.
-const NEAR: usize = 4096;
+const AHEAD: usize = LEAST + LONGEST_MATCH;
 /// Tokens of a full block.
 const TOKENS: usize = 16_384;
-const HEADS: usize = 1 << 17;
 
 /// What a level means.
 #[derive(Debug, Clone, Copy)]
@@ -67,110 +55,10 @@ impl Depth {
     }
 }
 
-/// Positions by the hash of their first four bytes. They are kept as window position + 1, with
-/// 0 for none.
-struct Finder {
-    window: Box<Window>,
-    /// The last position of each hash.
-    heads: Box<[u16; HEADS]>,
-    /// The position of the same hash before, by position modulo [`REACH`].
-    links: Box<[u16; REACH]>,
-}
-
-impl Finder {
-    /// Puts a position into its chain and gives the head that was there.
-    #[inline(always)]
-    fn insert(&mut self, at: usize) -> usize {
-        let four = load32(&self.window, at).swap_bytes();
-        let head = &mut self.heads[(four.wrapping_mul(0x1e35_a7bd) >> 15) as usize];
-        self.links[at % REACH] = *head;
-        usize::from(std::mem::replace(head, at as u16 + 1))
-    }
-
-    /// The upper half of the window becomes the lower.
-    fn slide(&mut self) {
-        self.window.copy_within(REACH..FULL, 0);
-        let tables = self.heads.iter_mut().chain(self.links.iter_mut());
-        tables.for_each(|place| *place = place.saturating_sub(REACH as u16));
-    }
-
-    /// The longest match at `at` that is longer than `least`, as length and distance; or `least`.
-    #[inline(always)]
-    fn search(&self, at: usize, head: usize, least: usize, ahead: usize, depth: &Depth) -> Found {
-        let mut search = Search {
-            at,
-            limit: ahead.min(LONGEST),
-            nice: depth.nice.min(ahead),
-            place: head,
-            tries: depth.chain,
-            best: Found { length: least, distance: 0 },
-        };
-        let floor = at.saturating_sub(REACH);
-        if !search.walk(self, floor.max(at.saturating_sub(NEAR))) {
-            // From here on four bytes are not enough.
-            let found = search.best;
-            search.best.length = found.length.max(LEAST);
-            search.walk(self, floor);
-            if search.best.distance == found.distance {
-                return found;
-            }
-        }
-        search.best
-    }
-}
-
-/// A match.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    length: usize,
-    distance: usize,
-}
-
-/// A walk along a chain.
-struct Search {
-    at: usize,
-    limit: usize,
-    nice: usize,
-    /// The next candidate's position + 1.
-    place: usize,
-    tries: usize,
-    best: Found,
-}
-
-impl Search {
-    /// Tries the candidates whose position + 1 is above `floor`. Gives whether the search is over.
-    #[inline(always)]
-    fn walk(&mut self, finder: &Finder, floor: usize) -> bool {
-        let window = &*finder.window;
-        // A longer match has these four bytes at its end.
-        let mut tail = load32(window, self.at + self.best.length - 3);
-        while self.place > floor {
-            let candidate = self.place - 1;
-            if load32(window, candidate + self.best.length - 3) == tail {
-                let length = equal(window, candidate, self.at, self.limit);
-                if length > self.best.length {
-                    self.best = Found { length, distance: self.at - candidate };
-                    if length >= self.nice {
-                        return true;
-                    }
-                    tail = load32(window, self.at + length - 3);
-                }
-            }
-            self.tries -= 1;
-            // The link of a candidate this far back has been overwritten.
-            if self.tries == 0 || candidate + REACH == self.at {
-                return true;
-            }
-            self.place = usize::from(finder.links[candidate % REACH]);
-        }
-        false
-    }
-}
-
 /// The encoder.
-pub(super) struct Chains {
+pub(super) struct Chains<F> {
     depth: Depth,
-    finder: Finder,
+    finder: F,
     /// The position worked on.
     at: usize,
     /// Where the bytes end.
@@ -186,16 +74,16 @@ pub(super) struct Chains {
     blocks: Blocks,
 }
 
-impl Chains {
-    pub fn new(depth: Depth) -> Chains {
+impl<F: Finder> Chains<F> {
+    pub fn new(depth: Depth) -> Chains<F> {
         Chains {
             depth,
-            finder: Finder { window: boxed(), heads: boxed(), links: boxed() },
+            finder: F::new(),
             at: 0,
             end: 0,
             block: Some(0),
             unknown: 0,
-            before: Found { length: NONE, distance: 0 },
+            before: Found::NONE,
             pending: false,
             tokens: Tokens::new(),
             blocks: Blocks::default(),
@@ -203,7 +91,7 @@ impl Chains {
     }
 
     /// None if there are too few bytes before the start, or its bit is no bit of a byte.
-    pub fn resume(depth: Depth, start: &Start) -> Option<Chains> {
+    pub fn resume(depth: Depth, start: &Start) -> Option<Chains<F>> {
         if start.bit > 7 {
             return None;
         }
@@ -212,8 +100,8 @@ impl Chains {
         let at = (start.plain - moved * REACH as u64) as usize;
         let kept = at.min(CONTEXT);
         let before = start.before.len().checked_sub(kept).map(|from| &start.before[from..])?;
-        let mut chains = Chains::new(depth);
-        chains.finder.window[at - kept..at].copy_from_slice(before);
+        let mut chains = Chains::<F>::new(depth);
+        chains.finder.window_mut()[at - kept..at].copy_from_slice(before);
         chains.blocks = Blocks::at(start.bit);
         (chains.at, chains.end, chains.unknown) = (at, at, at - kept);
         chains.block = Some(at);
@@ -240,7 +128,7 @@ impl Chains {
         if !last && self.end - self.at < AHEAD {
             return;
         }
-        for at in self.unknown..self.at.min(self.end.saturating_sub(NONE)) {
+        for at in self.unknown..self.at.min(self.end.saturating_sub(LEAST - 1)) {
             self.finder.insert(at);
         }
         match self.depth.kind {
@@ -254,9 +142,9 @@ impl Chains {
         let least = if last { 1 } else { AHEAD };
         while self.end - self.at >= least {
             let ahead = self.end - self.at;
-            let found = self.found(NONE, ahead);
+            let found = self.found(Some(LEAST - 1), ahead);
             if found.length < LEAST {
-                self.tokens.literal(self.finder.window[self.at]);
+                self.tokens.literal(self.finder.window()[self.at]);
                 self.at += 1;
             } else {
                 self.tokens.pair(found.length, found.distance);
@@ -278,18 +166,18 @@ impl Chains {
             // A match that is not longer than the one before does not count, so it need not be
             // found; the original looks for it all the same.
             let searched = before.length < enough && before.length < ahead;
-            let found = self.found(if searched { before.length } else { LONGEST }, ahead);
+            let found = self.found(searched.then_some(before.length), ahead);
             if before.length >= LEAST && (!searched || found.distance == 0) {
                 self.tokens.pair(before.length, before.distance);
                 let next = self.at - 1 + before.length;
                 self.insert(self.at + 1, next);
                 self.at = next;
-                self.before = Found { length: NONE, distance: 0 };
+                self.before = Found::NONE;
                 self.pending = false;
                 self.close_full(self.at, out);
             } else {
                 if self.pending {
-                    self.tokens.literal(self.finder.window[self.at - 1]);
+                    self.tokens.literal(self.finder.window()[self.at - 1]);
                     self.close_full(self.at, out);
                 }
                 self.before = found;
@@ -299,22 +187,24 @@ impl Chains {
         }
     }
 
-    /// Puts the position worked on into its chain and looks for a match longer than `least`.
+    /// Puts the position worked on into its chains and looks for a match longer than `than`, if
+    /// any.
     #[inline(always)]
-    fn found(&mut self, least: usize, ahead: usize) -> Found {
+    fn found(&mut self, than: Option<usize>, ahead: usize) -> Found {
         if ahead >= LEAST {
-            let head = self.finder.insert(self.at);
-            if head > self.at.saturating_sub(REACH) && least < LONGEST {
-                return self.finder.search(self.at, head, least, ahead, &self.depth);
+            let heads = self.finder.insert(self.at);
+            if let Some(than) = than {
+                let Depth { nice, chain: tries, .. } = self.depth;
+                return self.finder.search(heads, Search { at: self.at, than, nice, tries, ahead });
             }
         }
-        Found { length: NONE, distance: 0 }
+        Found::NONE
     }
 
     /// Puts positions into their chains, as far as four bytes are there.
     #[inline(always)]
     fn insert(&mut self, from: usize, to: usize) {
-        for at in from..to.min(self.end - NONE) {
+        for at in from..to.min(self.end - (LEAST - 1)) {
             self.finder.insert(at);
         }
     }
@@ -329,21 +219,21 @@ impl Chains {
 
     #[inline(never)]
     fn close(&mut self, to: usize, out: &mut Vec<u8>) {
-        let raw = self.block.map(|from| &self.finder.window[from..to]);
+        let raw = self.block.map(|from| &self.finder.window()[from..to]);
         self.blocks.smallest(&self.tokens, raw, out);
         self.tokens.clear();
         self.block = Some(to);
     }
 }
 
-impl Encode for Chains {
+impl<F: Finder> Encode for Chains<F> {
     fn write(&mut self, mut plain: &[u8], out: &mut Vec<u8>) {
         while !plain.is_empty() {
             if self.end == FULL && self.at > FULL - AHEAD {
                 self.slide();
             }
             let (now, later) = plain.split_at(plain.len().min(FULL - self.end));
-            self.finder.window[self.end..self.end + now.len()].copy_from_slice(now);
+            self.finder.window_mut()[self.end..self.end + now.len()].copy_from_slice(now);
             self.end += now.len();
             plain = later;
             self.work(false, out);
@@ -353,7 +243,7 @@ impl Encode for Chains {
     fn finish(&mut self, out: &mut Vec<u8>) {
         self.work(true, out);
         if self.pending {
-            self.tokens.literal(self.finder.window[self.at - 1]);
+            self.tokens.literal(self.finder.window()[self.at - 1]);
         }
         if self.tokens.len() > 0 {
             self.close(self.at, out);

@@ -3,6 +3,7 @@
 //! Holds 400 KiB at level 1 and 128 KiB at the others, whatever comes in.
 
 use super::super::Encode;
+use super::super::deflate::LONGEST_MATCH;
 use super::block::{Blocks, STORED};
 use super::boxed;
 use super::tokens::Tokens;
@@ -15,7 +16,6 @@ const REACH: usize = 32_768;
 const FROM: usize = REACH + 1;
 /// No position is looked up within so many bytes of the piece's end.
 const MARGIN: usize = 15;
-const LONGEST: usize = 258;
 
 /// What becomes of a piece.
 pub(super) enum Kind {
@@ -139,7 +139,7 @@ impl Fast {
             };
             self.tokens.run(&window[told..at]);
             loop {
-                let most = (end - at).min(LONGEST) - 4;
+                let most = (end - at).min(LONGEST_MATCH) - 4;
                 let length = 4 + equal(window, candidate + 4, at + 4, most);
                 self.tokens.pair(length, at - candidate);
                 at += length;

@@ -3,6 +3,7 @@
 use super::super::tests::{input, stream};
 use super::super::{CONTEXT, Encode as _, LOOK_AHEAD, Start};
 use super::chains::{Chains, Depth};
+use super::finder::Deep;
 use super::{encoder, resume};
 
 /// A block start: plain bytes before it, and bits of the stream.
@@ -10,7 +11,7 @@ type Place = (usize, usize);
 
 /// The stream of a level, and where its blocks start.
 fn places(level: i32, plain: &[u8]) -> (Vec<u8>, Vec<Place>) {
-    let mut chains = Chains::new(Depth::of(level).unwrap());
+    let mut chains = Chains::<Deep>::new(Depth::of(level).unwrap());
     let (mut out, mut places) = (Vec::new(), vec![(0, 0)]);
     for (at, byte) in plain.iter().enumerate() {
         chains.write(std::slice::from_ref(byte), &mut out);

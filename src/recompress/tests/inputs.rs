@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
+/// An input, once it is made.
+type Slot = &'static OnceLock<Vec<u8>>;
+
 /// The input of this name, for example `text-18-1048576`. Made once a process, and kept.
 pub fn input(name: &str) -> &'static [u8] {
-    static MADE: OnceLock<Mutex<HashMap<String, &'static OnceLock<Vec<u8>>>>> = OnceLock::new();
+    static MADE: OnceLock<Mutex<HashMap<String, Slot>>> = OnceLock::new();
     let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
-    let slot: &'static OnceLock<Vec<u8>> =
-        made.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::default()));
+    let slot = *made.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::default()));
     drop(made);
     slot.get_or_init(|| generate(name))
 }
