@@ -96,7 +96,7 @@ impl Encode for Pigz {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::column;
+    use super::super::tests::{column, input, stream};
     use super::*;
 
     #[test]
@@ -121,5 +121,38 @@ mod tests {
     fn larger_blocks_give_what_pigz_gave() {
         let make = |level| encoder(level as u8, 512 * 1024, Join::Dictionary);
         [1, 6, 9].map(|level| column("pigz-p2-b512", level, || make(level)));
+    }
+
+    /// Where pigz's blocks start in the stream, and the stream.
+    fn seams(level: u8, join: Join, plain: &[u8]) -> (Vec<usize>, Vec<u8>) {
+        let (mut whole, mut out) = (encoder(level, BLOCK, join), Vec::new());
+        let mut starts = Vec::new();
+        for block in plain.chunks(BLOCK as usize) {
+            // With its first byte it is known that the block before was not the last.
+            whole.write(&block[..1], &mut out);
+            starts.push(out.len());
+            whole.write(&block[1..], &mut out);
+        }
+        whole.finish(&mut out);
+        (starts, out)
+    }
+
+    #[test]
+    fn a_stream_goes_on_at_every_block_of_pigz() {
+        for (level, name) in [(1, "mixed-35-1048575"), (6, "tar-37-262145"), (9, "text-13-131073")]
+        {
+            for join in [Join::Dictionary, Join::Independent] {
+                let plain = input(name);
+                let (starts, want) = seams(level, join, plain);
+                for (number, start) in starts.into_iter().enumerate() {
+                    let at = number * BLOCK as usize;
+                    let before = &plain[at.saturating_sub(CONTEXT)..at];
+                    let at = Start { plain: at as u64, bit: 0, before };
+                    let made = resume(level, BLOCK, join, at);
+                    let made = stream(made, &plain[number * BLOCK as usize..], 50_000);
+                    assert!(made == want[start..], "level {level}, {name}, block {number}");
+                }
+            }
+        }
     }
 }

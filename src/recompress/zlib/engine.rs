@@ -3,12 +3,11 @@
 
 use super::super::BitWriter;
 use super::block::{Block, store};
-use super::window::{AHEAD, HALF, REACH, SIZE, Search, TURN, Window, hash, longest};
+use super::deep::TOO_FAR;
+use super::window::{AHEAD, HALF, REACH, SIZE, Search, TURN, Window, hash, link, longest};
 
 /// The shortest match.
 const LEAST: usize = 3;
-/// A match of three bytes from farther away is not worth it, where matches are weighed.
-const TOO_FAR: usize = 4096;
 
 /// Whose output it is.
 pub(crate) type Flavour = u8;
@@ -56,6 +55,8 @@ const GREEDY: std::ops::RangeInclusive<u8> = 1..=3;
 pub(crate) struct Engine<const FLAVOUR: Flavour, const SHIFT: u32> {
     effort: Effort,
     greedy: bool,
+    /// Whether the search may be long, and is worth the cost of making it short.
+    deep: bool,
     /// GNU gzip: whether blocks may end early.
     early: bool,
     window: Window,
@@ -106,6 +107,7 @@ impl<const FLAVOUR: Flavour, const SHIFT: u32> Engine<FLAVOUR, SHIFT> {
         Engine {
             effort: EFFORTS[usize::from(level.clamp(1, 9)) - 1],
             greedy: GREEDY.contains(&level),
+            deep: level >= 6,
             early: FLAVOUR != ZLIB && level > 2,
             window: Window::new(before, at),
             block: Block::new(symbols),
@@ -184,6 +186,9 @@ impl<const FLAVOUR: Flavour, const SHIFT: u32> Engine<FLAVOUR, SHIFT> {
 
     fn slide(&mut self) {
         self.window.slide();
+        if self.deep {
+            self.window.deep.slide();
+        }
         self.roll.hit = self.roll.hit.map(|hit| hit.saturating_sub(HALF));
     }
 
@@ -193,6 +198,9 @@ impl<const FLAVOUR: Flavour, const SHIFT: u32> Engine<FLAVOUR, SHIFT> {
         let whole = self.window.end.saturating_sub(LEAST - 1);
         let to = if self.greedy { whole.min(self.window.at) } else { whole };
         self.window.enter::<SHIFT>(to);
+        if self.deep {
+            self.window.enter_deep();
+        }
     }
 
     /// Ends the block before position `to`.
@@ -263,11 +271,8 @@ impl<const FLAVOUR: Flavour, const SHIFT: u32> Engine<FLAVOUR, SHIFT> {
     /// Enters a position and gives the last one with the same hash.
     #[inline(always)]
     fn enter_one(&mut self, at: usize) -> u16 {
-        let at = at as u16;
-        let head = &mut self.window.heads[hash::<SHIFT>(&self.window.bytes, at)];
-        let before = std::mem::replace(head, at);
-        self.window.links[usize::from(at)] = before;
-        before
+        let Window { bytes, heads, links, .. } = &mut self.window;
+        link(heads, links, hash::<SHIFT>(bytes, at as u16), at as u16)
     }
 
     /// A match longer than `best` at `at`, or one of `best` bytes that stands for none: length
@@ -290,6 +295,22 @@ impl<const FLAVOUR: Flavour, const SHIFT: u32> Engine<FLAVOUR, SHIFT> {
         let nice = if cut { self.effort.nice.min(ahead) } else { self.effort.nice };
         let (length, found) = longest(bytes, links, at, candidate, Search { best, chain, nice });
         (if LAST { length.min(ahead) } else { length }, at - found)
+    }
+
+    /// As [`Self::search`], where much lies ahead and three bytes from far away do not count.
+    #[inline(always)]
+    fn search_deep(&self, at: usize, candidate: u16, search: Search) -> (usize, usize) {
+        let far = at.wrapping_sub(usize::from(candidate));
+        if candidate == 0 || far > REACH || (FLAVOUR != ZLIB && at > TURN) {
+            return (LEAST - 1, 0);
+        }
+        let Window { bytes, links, deep, .. } = &self.window;
+        let (length, found) = if far == REACH {
+            longest(bytes, links, at, candidate, Search { chain: 1, ..search })
+        } else {
+            deep.longest(bytes, links, at, candidate, search)
+        };
+        (length, at - found)
     }
 
     /// GNU gzip's early end, with a token at `at`.
@@ -337,7 +358,14 @@ impl<const FLAVOUR: Flavour, const SHIFT: u32> Engine<FLAVOUR, SHIFT> {
         }
         let chain = if before >= effort.good { effort.chain / 4 } else { effort.chain };
         let candidate = self.window.links[usize::from(at as u16)];
-        let (length, distance) = self.search::<LAST>(at, candidate, before, chain);
+        let (length, distance) = if LAST || !self.deep {
+            self.search::<LAST>(at, candidate, before, chain)
+        } else {
+            self.search_deep(at, candidate, Search { best: before, chain, nice: effort.nice })
+        };
         if length == LEAST && distance > TOO_FAR { (LEAST - 1, 0) } else { (length, distance) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! Own code after the facts in `formats/recompress.md`. Java's and Python's gzip are this too.
 
 mod block;
+mod deep;
 pub(super) mod engine;
 mod trees;
 mod window;

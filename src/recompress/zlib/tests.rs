@@ -1,4 +1,4 @@
-//! zlib, GNU gzip and pigz against what the originals made.
+//! zlib against what the original made.
 
 use super::super::tests::column;
 use super::{MemLevel, encoder};

@@ -1,6 +1,8 @@
 //! The last plain bytes, and where the same three bytes stood before: zlib's window of 65,536
 //! bytes with its chains of positions, and the search along them.
 
+use super::deep::Deep;
+
 /// Bytes that a window holds.
 pub(super) const SIZE: usize = 65_536;
 /// Half of it moves out at a time.
@@ -16,15 +18,19 @@ const SPARE: usize = 520;
 
 /// Bytes by position. One position as `u16` and one length of 258 at most stay within it.
 pub(super) type Bytes = [u8; SIZE + SPARE];
-/// Something for each position or hash.
-pub(super) type Positions = [u16; SIZE];
+/// A position for each hash.
+pub(super) type Heads = [u16; SIZE];
+/// A position for each position.
+pub(super) type Links = [u16; SIZE];
 
 pub(super) struct Window {
     pub bytes: Box<Bytes>,
     /// The last position with a hash; 0 is none, so that position 0 is never found.
-    pub heads: Box<Positions>,
+    pub heads: Box<Heads>,
     /// The position before with the same hash.
-    pub links: Box<Positions>,
+    pub links: Box<Links>,
+    /// What makes long searches short.
+    pub deep: Deep,
     /// Position that comes next.
     pub at: usize,
     /// Behind the last byte.
@@ -35,17 +41,17 @@ pub(super) struct Window {
     pub block: isize,
 }
 
-fn boxed<T: Clone, const N: usize>(value: T) -> Box<[T; N]> {
+pub(super) fn boxed<T: Clone, const N: usize>(value: T) -> Box<[T; N]> {
     vec![value; N].try_into().unwrap_or_else(|_| unreachable!("as many as it holds"))
 }
 
 #[inline(always)]
-fn load4(bytes: &Bytes, at: usize) -> u32 {
+pub(super) fn load4(bytes: &Bytes, at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
 #[inline(always)]
-fn load8(bytes: &Bytes, at: usize) -> u64 {
+pub(super) fn load8(bytes: &Bytes, at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
@@ -57,6 +63,14 @@ pub(super) fn hash<const SHIFT: u32>(bytes: &Bytes, at: u16) -> usize {
     (mixed & (if SHIFT == 5 { 0x7fff } else { 0xffff })) as usize
 }
 
+/// Enters a position and gives the last one with the same hash.
+#[inline(always)]
+pub(super) fn link(heads: &mut Heads, links: &mut Links, hash: usize, at: u16) -> u16 {
+    let before = std::mem::replace(&mut heads[hash], at);
+    links[usize::from(at)] = before;
+    before
+}
+
 impl Window {
     /// With `before` as the last bytes before position `at`, none of them in the chains.
     pub fn new(before: &[u8], at: usize) -> Window {
@@ -65,7 +79,8 @@ impl Window {
         bytes[at - before.len()..at].copy_from_slice(before);
         let entered = at - before.len();
         let (heads, links) = (boxed(0), boxed(0));
-        Window { bytes, heads, links, at, end: at, entered, block: at as isize }
+        let deep = Deep::new(entered);
+        Window { bytes, heads, links, deep, at, end: at, entered, block: at as isize }
     }
 
     /// Begins again, with the last half window as all that came before, at position [`HALF`].
@@ -73,12 +88,14 @@ impl Window {
         let kept = self.at.min(HALF);
         self.bytes.copy_within(self.at - kept..self.at, HALF - kept);
         self.heads.fill(0);
+        self.deep.clear(HALF - kept);
         (self.at, self.end, self.entered, self.block) = (HALF, HALF, HALF - kept, HALF as isize);
     }
 
     /// Begins again with nothing.
     pub fn clear(&mut self) {
         self.heads.fill(0);
+        self.deep.clear(0);
         (self.at, self.end, self.entered, self.block) = (0, 0, 0, 0);
     }
 
@@ -110,9 +127,7 @@ impl Window {
     pub fn enter<const SHIFT: u32>(&mut self, to: usize) {
         let Window { bytes, heads, links, entered, .. } = self;
         for at in *entered..to.min(SIZE) {
-            let head = &mut heads[hash::<SHIFT>(bytes, at as u16)];
-            links[at] = *head;
-            *head = at as u16;
+            link(heads, links, hash::<SHIFT>(bytes, at as u16), at as u16);
         }
         *entered = to.max(*entered);
     }
@@ -140,7 +155,7 @@ pub(super) struct Search {
 #[inline(always)]
 pub(super) fn longest(
     bytes: &Bytes,
-    links: &Positions,
+    links: &Links,
     at: usize,
     mut candidate: u16,
     search: Search,
@@ -176,7 +191,7 @@ pub(super) fn longest(
 
 /// How many bytes are the same at both positions, 258 at most.
 #[inline(always)]
-fn same(bytes: &Bytes, at: usize, place: usize, start: u64) -> usize {
+pub(super) fn same(bytes: &Bytes, at: usize, place: usize, start: u64) -> usize {
     let differ = start ^ load8(bytes, place);
     if differ != 0 {
         return differ.trailing_zeros() as usize / 8;
