@@ -113,8 +113,9 @@ impl Chains {
         if by < WORTH {
             return 0;
         }
-        let entries = self.heads.iter_mut().chain(self.links.iter_mut());
-        entries.for_each(|entry| *entry = entry.saturating_sub(by as u32));
+        for entries in [&mut self.heads[..], &mut self.links[..]] {
+            entries.iter_mut().for_each(|entry| *entry = entry.saturating_sub(by as u32));
+        }
         self.window = 0;
         self.at -= by;
         self.block = self.block.and_then(|block| block.checked_sub(by));

@@ -246,6 +246,6 @@ impl Find for Three {
     }
 
     fn shift(&mut self, by: usize) {
-        self.0.iter_mut().flatten().for_each(|seen| seen.shift(by));
+        self.0.as_flattened_mut().iter_mut().for_each(|seen| seen.shift(by));
     }
 }

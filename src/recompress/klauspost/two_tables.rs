@@ -104,11 +104,13 @@ impl Find for Four {
                 }
                 break;
             }
-            for at in (next..s - 1).step_by(3) {
+            let mut at = next;
+            while at < s - 1 {
                 let bytes = word(data, at);
                 self.long[long_hash(bytes)] = Seen::at(at);
                 self.long[long_hash(bytes >> 8)] = Seen::at(at + 1);
                 self.short[short_hash(bytes >> 8)] = Seen::at(at + 1);
+                at += 3;
             }
             self.see(piece, s - 1);
             next = s;
@@ -122,7 +124,8 @@ impl Find for Four {
     }
 
     fn shift(&mut self, by: usize) {
-        self.short.iter_mut().chain(self.long.iter_mut()).for_each(|seen| seen.shift(by));
+        self.short.iter_mut().for_each(|seen| seen.shift(by));
+        self.long.iter_mut().for_each(|seen| seen.shift(by));
     }
 }
 
@@ -160,8 +163,8 @@ impl Tables {
     }
 
     fn shift(&mut self, by: usize) {
-        let long = self.long.iter_mut().flatten();
-        self.short.iter_mut().chain(long).for_each(|seen| seen.shift(by));
+        self.short.iter_mut().for_each(|seen| seen.shift(by));
+        self.long.as_flattened_mut().iter_mut().for_each(|seen| seen.shift(by));
     }
 }
 
@@ -278,11 +281,10 @@ impl<const SIX: bool> Five<SIX> {
             }
             (distance < REACH as isize).then_some(s - 2 + found.length)
         };
-        if let Some(end) = try_one(end, seen[0])
-            && SIX
-        {
-            try_one(end, seen[1]);
-        }
+        match try_one(end, seen[0]) {
+            Some(end) if SIX => try_one(end, seen[1]),
+            _ => None,
+        };
     }
 
     /// Puts what lies inside a match into the tables: from its start or from `next` on, up to
@@ -303,10 +305,12 @@ impl<const SIX: bool> Five<SIX> {
             self.0.see(bytes, first);
             self.0.see_long(bytes >> 8, first + 1);
             self.0.see_short(bytes >> 16, first + 2);
-            for at in (first + 4..s - 1).step_by(3) {
+            let mut at = first + 4;
+            while at < s - 1 {
                 let bytes = word(data, at);
                 self.0.see_long(bytes, at);
                 self.0.see_short(bytes >> 8, at + 1);
+                at += 3;
             }
         }
         self.0.see(word(data, s - 1), s - 1);

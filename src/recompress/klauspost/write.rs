@@ -3,7 +3,7 @@
 use super::super::bits::{BitWriter, Burst};
 use super::super::deflate::{
     DISTANCE, DISTANCES, END, FIXED_DISTANCES, FIXED_LITERALS, LENGTH, LITERALS, LONGEST, assign,
-    distance_code, length_code,
+    distance_code,
 };
 use super::super::merge;
 use super::tokens::Tokens;
@@ -109,13 +109,20 @@ impl Codes {
 
     /// Of each length less three, its extra bits included.
     fn lengths(&self) -> [Packed; 256] {
-        std::array::from_fn(|less3| {
-            let code = length_code(less3 as u8);
-            let (base, extra) = LENGTH[code];
+        let mut all = [Packed(0); 256];
+        let mut rest = &mut all[..];
+        for (code, &(base, extra)) in LENGTH.iter().enumerate() {
+            // The last length of code 284 has its own, 285.
+            let (own, more) = rest.split_at_mut((1 << extra).min(258 - usize::from(base)).max(1));
             let Packed(packed) = self.literals.packed(END + 1 + code);
-            let above = (less3 as u32 + 3 - u32::from(base)) << (packed >> Packed::COUNT_AT);
-            Packed((packed | above) + (u32::from(extra) << Packed::COUNT_AT))
-        })
+            let packed = packed + (u32::from(extra) << Packed::COUNT_AT);
+            let above = u32::from(self.literals.lengths[END + 1 + code]);
+            for (value, length) in (0..).zip(own) {
+                *length = Packed(packed | value << above);
+            }
+            rest = more;
+        }
+        all
     }
 }
 

@@ -82,8 +82,14 @@ pub fn stream(mut encoder: Box<dyn Encode>, plain: &[u8], piece: usize) -> Vec<u
 /// Every input gives what the original `encoder` of the vectors gave at `level`, in one write and
 /// in writes of odd sizes.
 pub fn column(encoder: &str, level: i32, make: impl Fn() -> Box<dyn Encode>) {
+    column_up_to(usize::MAX, encoder, level, make);
+}
+
+/// As [`column`], of inputs of at most so many bytes.
+pub fn column_up_to(most: usize, encoder: &str, level: i32, make: impl Fn() -> Box<dyn Encode>) {
     let slow = level >= 8;
-    for (name, want) in outputs(encoder, &level.to_string()) {
+    let fits = |name: &str| vectors().inputs[name].len <= most;
+    for (name, want) in outputs(encoder, &level.to_string()).iter().filter(|one| fits(one.0)) {
         let plain = input(name);
         for (piece, most) in [(usize::MAX, QUICK), (1000, QUICK_SLOW), (65_536, QUICK_SLOW)] {
             if plain.len() <= if slow { most.min(QUICK_SLOW) } else { most } {
@@ -92,6 +98,11 @@ pub fn column(encoder: &str, level: i32, make: impl Fn() -> Box<dyn Encode>) {
             }
         }
     }
+}
+
+/// Whether the outputs are by definition those of another encoder or level.
+pub fn is_copy(encoder: &str, level: i32) -> bool {
+    matches!(vectors().encoders[encoder].levels[&level.to_string()], Column::SameAs { .. })
 }
 
 /// As [`column`], for one input in one write that the encoder's family calls special.
