@@ -14,8 +14,8 @@ use super::zlib::MemLevel;
 
 /// Encodings that are given, at most.
 const MAX_FOUND: usize = 8;
-/// Plain bytes that are compared, at most.
-const MAX_PLAIN: usize = 2 * 1024 * 1024;
+/// Plain bytes that are compared, at most: more than the largest usual block.
+const MAX_PLAIN: usize = 5 * 256 * 1024;
 /// Plain bytes that all candidates together are given, at most.
 const MAX_EFFORT: usize = 24 * MAX_PLAIN;
 /// Plain bytes between two comparisons.
@@ -32,7 +32,7 @@ const LEVELS: [i32; 11] = [6, 5, 9, 1, 4, 7, 8, 3, 2, 0, -2];
 
 /// The encodings that make the bytes of a gzip file: its first member's deflate stream. `prefix`
 /// are its first bytes, best 1 MiB or more; `whole` says that they are all. If the stream ends among
-/// them (and has up to 2 MiB plain bytes), it is one that makes all of it; else up to eight that
+/// them (and has up to 1.25 MiB plain bytes), it is one that makes all of it; else up to eight that
 /// make its front, the likeliest first.
 ///
 /// Nothing is an error: a file that cannot be read, or that no encoder here makes, has none.

@@ -178,8 +178,8 @@ impl Codes {
     }
 
     fn set(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), InflateError> {
-        fill(&mut *self.literals, LITERAL_ROOT, literals, &LITERALS)?;
-        fill(&mut *self.distances, DISTANCE_ROOT, distances, &DISTANCES)?;
+        fill(&mut self.literals, LITERAL_ROOT, literals, &LITERALS)?;
+        fill(&mut self.distances, DISTANCE_ROOT, distances, &DISTANCES)?;
         if self.pairs {
             self.join();
         }
@@ -215,13 +215,13 @@ impl Codes {
     /// Where a special entry leads: itself, if it is no link.
     #[inline(always)]
     pub(super) fn long_literal(&self, entry: Entry, bits: u64) -> Entry {
-        follow(&*self.literals, entry, LITERAL_ROOT, bits)
+        follow(&self.literals, entry, LITERAL_ROOT, bits)
     }
 
     /// As [`Codes::long_literal`], of a distance.
     #[inline(always)]
     pub(super) fn long_distance(&self, entry: Entry, bits: u64) -> Entry {
-        follow(&*self.distances, entry, DISTANCE_ROOT, bits)
+        follow(&self.distances, entry, DISTANCE_ROOT, bits)
     }
 }
 
