@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use gapferry::recompress::{Encode, go};
+use gapferry::recompress::klauspost::{self, Family};
+use gapferry::recompress::{Encode, go, pgzip};
 use inputs::{Random, input};
 
 /// Go's own packages, and those that Debian packages for GOPATH.
@@ -34,7 +35,10 @@ fn peer() -> &'static Path {
             .env("GOPATH", GOPATH)
             .env("GOCACHE", dir.join("go-cache"))
             .output()
-            .expect("this test needs Go: install golang-go");
+            .expect(
+                "this test needs Go and encoders for it: install golang-go, \
+             golang-github-klauspost-compress-dev and golang-github-klauspost-pgzip-dev",
+            );
         succeeded("go build", &built);
         binary
     })
@@ -97,5 +101,65 @@ fn go_makes_the_same_of_a_program() {
         let want = original("go", level, 32 * 1024, &plain);
         let made = ours(go::encoder(level).unwrap(), &plain, 100_000, &mut Random(7));
         assert!(made == want, "level {level}");
+    }
+}
+
+/// Debian's klauspost is of `klauspost-1`, 1.15.12, but at levels 7 to 9: there its match finder is
+/// an earlier one.
+const KLAUSPOST: Family = Family::Klauspost1;
+const KLAUSPOST_LEVELS: usize = 9;
+
+#[test]
+fn klauspost_makes_the_same_of_any_data() {
+    let mut random = Random(0x6b_70);
+    for round in 0..400 {
+        let plain = any_input(&mut random);
+        let level = random.below(KLAUSPOST_LEVELS) as i32 - 2;
+        let want = original("klauspost", level, 1 + random.below(100_000), &plain);
+        let made = klauspost::encoder(KLAUSPOST, level).unwrap();
+        let made = ours(made, &plain, 100_000, &mut random);
+        assert!(made == want, "round {round}, level {level}, {} bytes", plain.len());
+    }
+}
+
+#[test]
+fn pgzip_makes_the_same_of_any_data() {
+    let mut random = Random(0x70_67);
+    for round in 0..300 {
+        let plain = any_input(&mut random);
+        let level = random.below(KLAUSPOST_LEVELS) as i32 - 2;
+        let block = [20_000, 262_144, 1_048_576][random.below(3)];
+        let want = original(&format!("pgzip-{block}"), level, 32 * 1024, &plain);
+        let made = pgzip::encoder(KLAUSPOST, level, block).unwrap();
+        let made = ours(made, &plain, 100_000, &mut random);
+        assert!(made == want, "round {round}, level {level}, block {block}, {} bytes", plain.len());
+    }
+}
+
+#[test]
+fn klauspost_and_pgzip_make_the_same_of_a_program() {
+    let plain = std::fs::read(peer()).unwrap();
+    for level in -2..KLAUSPOST_LEVELS as i32 - 2 {
+        let want = original("klauspost", level, 32 * 1024, &plain);
+        let made = klauspost::encoder(KLAUSPOST, level).unwrap();
+        assert!(ours(made, &plain, 100_000, &mut Random(7)) == want, "level {level}");
+        let want = original("pgzip-262144", level, 32 * 1024, &plain);
+        let made = pgzip::encoder(KLAUSPOST, level, 262_144).unwrap();
+        assert!(ours(made, &plain, 100_000, &mut Random(7)) == want, "pgzip, level {level}");
+    }
+}
+
+#[test]
+fn klauspost_makes_the_same_of_bytes_without_matches() {
+    // Without matches levels 7 to 9 of Debian's version are those of the family.
+    let mut random = Random(0x6e_6d);
+    for alphabet in [150, 180, 200, 220, 240] {
+        let mut byte = || random.below(alphabet).max(random.below(alphabet)) as u8;
+        let plain: Vec<u8> = (0..120_000).map(|_| byte()).collect();
+        for level in 7..=9 {
+            let want = original("klauspost", level, 32 * 1024, &plain);
+            let made = klauspost::encoder(KLAUSPOST, level).unwrap();
+            assert!(ours(made, &plain, 100_000, &mut Random(7)) == want, "{alphabet}, {level}");
+        }
     }
 }

@@ -105,10 +105,10 @@ impl Blocks {
         }
     }
 
-    /// Whether the open table has all symbols.
+    /// Whether the open table has all symbols. A distance that stands for none need not be there.
     fn serves(&self, counts: &Counts) -> bool {
         self.codes.literals.serves(&counts.literals)
-            && self.codes.distances.serves(&counts.distances)
+            && (counts.matches == 0 || self.codes.distances.serves(&counts.distances))
     }
 
     /// Size with the open table; or the guessed one with a new table if that is less, and then the

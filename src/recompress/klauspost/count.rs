@@ -14,7 +14,8 @@ pub struct Counts {
     pub distances: [u32; DISTANCES],
     /// Literals, matches, and the end if it is counted.
     pub tokens: usize,
-    matches: usize,
+    /// Matches.
+    pub matches: usize,
 }
 
 /// Counts bytes. Four tables, so that equal neighbours do not wait for each other.

@@ -10,6 +10,9 @@ import (
 	"io"
 	"os"
 	"strconv"
+
+	kpgzip "github.com/klauspost/compress/gzip"
+	"github.com/klauspost/pgzip"
 )
 
 // By name: a writer of gzip to out at a level.
@@ -17,6 +20,23 @@ var encoders = map[string]func(out io.Writer, level int) (io.WriteCloser, error)
 	"go": func(out io.Writer, level int) (io.WriteCloser, error) {
 		return gogzip.NewWriterLevel(out, level)
 	},
+	"klauspost": func(out io.Writer, level int) (io.WriteCloser, error) {
+		return kpgzip.NewWriterLevel(out, level)
+	},
+	"pgzip-1048576": pgzipBlocks(1 << 20),
+	"pgzip-262144":  pgzipBlocks(1 << 18),
+	"pgzip-20000":   pgzipBlocks(20000),
+}
+
+// A parallel encoder with blocks of that many bytes.
+func pgzipBlocks(block int) func(out io.Writer, level int) (io.WriteCloser, error) {
+	return func(out io.Writer, level int) (io.WriteCloser, error) {
+		writer, err := pgzip.NewWriterLevel(out, level)
+		if err != nil {
+			return nil, err
+		}
+		return writer, writer.SetConcurrency(block, 2)
+	}
 }
 
 func run(name string, level, size int) error {
