@@ -27,6 +27,8 @@ mod tests {
 
     #[test]
     fn rsyncable_gives_what_gzip_gave() {
-        [1, 6, 9].map(|level| column("gnugzip-rsyncable", level, || encoder(level as u8, true)));
+        [1, 6, 9]
+            .into_iter()
+            .for_each(|level| column("gnugzip-rsyncable", level, || encoder(level as u8, true)));
     }
 }

@@ -114,13 +114,13 @@ mod tests {
     #[test]
     fn independent_blocks_give_what_pigz_gave() {
         let make = |level| encoder(level as u8, BLOCK, Join::Independent);
-        [1, 6, 9].map(|level| column("pigz-p2-i", level, || make(level)));
+        [1, 6, 9].into_iter().for_each(|level| column("pigz-p2-i", level, || make(level)));
     }
 
     #[test]
     fn larger_blocks_give_what_pigz_gave() {
         let make = |level| encoder(level as u8, 512 * 1024, Join::Dictionary);
-        [1, 6, 9].map(|level| column("pigz-p2-b512", level, || make(level)));
+        [1, 6, 9].into_iter().for_each(|level| column("pigz-p2-b512", level, || make(level)));
     }
 
     /// Where pigz's blocks start in the stream, and the stream.

@@ -111,7 +111,7 @@ impl Block {
         let (literals, distances) = self.symbols();
         let code = Code::for_counts(&literals, &distances);
         let extra = extra_bits(&literals, &distances);
-        let bytes = |code: &Code| (code.size(&literals, &distances) + extra + 3 + 7) / 8;
+        let bytes = |code: &Code| (code.size(&literals, &distances) + extra + 3).div_ceil(8);
         let (dynamic, fixed) = (bytes(&code), bytes(&Code::FIXED));
         let least = dynamic.min(fixed);
         if let Some(raw) = raw.filter(|raw| raw.len() + 4 <= least) {

@@ -10,5 +10,7 @@ fn mem_level_8_gives_what_zlib_gave() {
 
 #[test]
 fn mem_level_9_gives_what_zlib_gave() {
-    [1, 6, 9].map(|level| column("zlib-mem9", level, || encoder(level as u8, MemLevel::Nine)));
+    [1, 6, 9]
+        .into_iter()
+        .for_each(|level| column("zlib-mem9", level, || encoder(level as u8, MemLevel::Nine)));
 }
