@@ -5,7 +5,8 @@ use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 
 use crate::bundle::{
-    BlobPath, BlobWriter, HeadFile, OCI_LAYOUT, Packaging, WriteError, Writer, docker_manifest_json, index_json,
+    BlobPath, BlobWriter, HeadFile, OCI_LAYOUT, Packaging, WriteError, Writer,
+    docker_manifest_json, index_json,
 };
 use crate::files::FileError;
 use crate::oci::Digest;
@@ -49,7 +50,8 @@ pub fn unpack(
     }
     let writer = Writer::create(out, packaging)?;
     for document in contents.documents() {
-        let mut blob = announced(&writer, document.descriptor().digest, document.raw().len() as u64)?;
+        let mut blob =
+            announced(&writer, document.descriptor().digest, document.raw().len() as u64)?;
         let written = blob.write_all(document.raw());
         written.map_err(|error| FileError::io("write", blob.file(), error))?;
         blob.finish()?;

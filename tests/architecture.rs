@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
     ("report", &[]),
     ("trust", &["oci"]),
-    ("recompress", &[]),
+    ("recompress", &["oci"]),
     ("chunk", &["oci"]),
     ("layout", &["oci"]),
     ("registry", &["oci"]),
@@ -19,13 +19,17 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("source", &["oci", "layout", "registry"]),
     ("target", &["oci", "layout", "registry"]),
     ("select", &["oci", "source"]),
-    ("verify", &["oci", "trust", "bundle"]),
-    ("export", &["oci", "trust", "layout", "registry", "bundle", "source", "select"]),
+    ("verify", &["oci", "trust", "recompress", "chunk", "bundle"]),
+    ("export", &EXPORT),
     ("import", &["oci", "bundle", "verify", "target"]),
     ("serve", &["oci", "layout", "bundle", "verify"]),
+    ("unpack", &["oci", "bundle", "verify"]),
     ("repack", &["oci", "bundle", "verify"]),
     ("diff", &["oci"]),
 ];
+
+const EXPORT: [&str; 9] =
+    ["oci", "trust", "recompress", "chunk", "layout", "registry", "bundle", "source", "select"];
 
 /// What only `cli` may do.
 const CLI_ONLY: [&str; 10] = [

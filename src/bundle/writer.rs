@@ -191,7 +191,9 @@ impl Writer {
         match (scratch, self.packaging) {
             (None, Packaging::Directory) => AtomicFile::create(&self.out.join(blob.to_string())),
             (None, Packaging::Volumes { .. }) => AtomicFile::create(&self.out.join("held")),
-            (None, Packaging::Archive) => AtomicFile::create(&files::parent(&self.out).join("held")),
+            (None, Packaging::Archive) => {
+                AtomicFile::create(&files::parent(&self.out).join("held"))
+            }
             (Some(scratch), _) => AtomicFile::create(&scratch.join("held")),
         }
     }

@@ -160,7 +160,9 @@ impl Packing<'_> {
         if let Some(entry) = self.bases.blob(&blob.descriptor) {
             self.progress.advance(blob.descriptor.size);
             let carried = Carried { entry: entry.clone(), way: Way::Held, opened: None };
-            return Ok((self.pass(&self.deciding, at) && self.pass(&self.laying, at)).then_some(carried));
+            return Ok(
+                (self.pass(&self.deciding, at) && self.pass(&self.laying, at)).then_some(carried)
+            );
         }
         let holding = self.hold(blob)?;
         let layer = section(&holding.file)?;

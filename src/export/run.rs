@@ -9,7 +9,7 @@ use super::packing::{self, Manner};
 use super::plan::{Plan, PlannedBlob};
 use super::{ExportError, PackMode, recipes};
 use crate::bundle::{
-    BlobPath, Catalog, CatalogBlob, Held, HeadFile, Lading, Marks, Name, OCI_LAYOUT, Packaging,
+    BlobPath, Catalog, CatalogBlob, HeadFile, Held, Lading, Marks, Name, OCI_LAYOUT, Packaging,
     Seal, Sums, Timestamp, WriteError, Writer, docker_manifest_json, index_json,
 };
 use crate::files::FileError;
@@ -78,7 +78,8 @@ pub fn write(
     let (catalog, chunks) = match order.pack {
         PackMode::Never => (store(plan, sources, &writer, order, progress)?, None),
         mode => {
-            let manner = Manner { mode, level: order.level, scratch: order.scratch, jobs: order.jobs };
+            let manner =
+                Manner { mode, level: order.level, scratch: order.scratch, jobs: order.jobs };
             let bases = order.bases;
             let carried = packing::carry(plan, bases, sources, &writer, manner, progress)?;
             let chunks = recipes::chunk_index(&carried, bases).to_bytes();
@@ -180,9 +181,8 @@ fn store(
             }
         }
     }
-    let entries = pool::run(order.jobs, &blobs, |blob| {
-        copy_blob(plan, blob, sources, writer, progress)
-    })?;
+    let entries =
+        pool::run(order.jobs, &blobs, |blob| copy_blob(plan, blob, sources, writer, progress))?;
     let mut catalog = Catalog::new(entries);
     if !held.is_empty() {
         catalog.homes = order.bases.homes.clone();

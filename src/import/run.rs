@@ -7,9 +7,7 @@ use std::sync::Mutex;
 use super::ImportError;
 use super::base::{self, AtTarget};
 use super::plan::{Plan, PlannedImage};
-use crate::oci::{
-    Descriptor, Digest, Manifest, Reference, Repository, Role, Tag, VerifyingReader,
-};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Role, Tag, VerifyingReader};
 use crate::pool;
 use crate::report::Progress;
 use crate::target::{Staged, Target, TargetError};

@@ -18,8 +18,8 @@ mod name;
 pub mod pgzip;
 pub mod pigz;
 mod proof;
-mod stretch;
 mod signs;
+mod stretch;
 #[cfg(test)]
 mod tests;
 pub mod zlib;

@@ -175,11 +175,11 @@ impl Walk<'_> {
     /// What the layer holds between two checkpoints, other bits cleared.
     fn expected(&self, from: Checkpoint, end: Option<Checkpoint>) -> std::io::Result<Vec<u8>> {
         let start = self.deflate + from.bits / 8;
-        let stop = end.map_or(self.layer.size() - TRAILER, |end| {
-            self.deflate + end.bits.div_ceil(8)
-        });
+        let stop =
+            end.map_or(self.layer.size() - TRAILER, |end| self.deflate + end.bits.div_ceil(8));
         let mut bytes = vec![0; stop.saturating_sub(start) as usize];
-        let count = read_block(&mut self.layer.part(start, stop.saturating_sub(start)), &mut bytes)?;
+        let count =
+            read_block(&mut self.layer.part(start, stop.saturating_sub(start)), &mut bytes)?;
         bytes.truncate(count);
         if let Some(first) = bytes.first_mut() {
             *first &= u8::MAX << (from.bits % 8);

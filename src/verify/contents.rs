@@ -7,8 +7,8 @@ use super::blob::BlobReader;
 use super::story::{self, StoryError};
 use super::{Location, VerifyError};
 use crate::bundle::{
-    BlobPath, BundlePath, Catalog, CatalogBlob, HeadFile, IndexError, Lading, MAX_CATALOG_SIZE, MAX_INDEX_SIZE,
-    MAX_LADING_SIZE, MAX_SUMS_SIZE, Medium, OCI_LAYOUT, Piece, Seal, Sums,
+    BlobPath, BundlePath, Catalog, CatalogBlob, HeadFile, IndexError, Lading, MAX_CATALOG_SIZE,
+    MAX_INDEX_SIZE, MAX_LADING_SIZE, MAX_SUMS_SIZE, Medium, OCI_LAYOUT, Piece, Seal, Sums,
     check_docker_manifest_json, check_index_json, places,
 };
 use crate::chunk::{ChunkIndex, MAX_CHUNKS_SIZE};
@@ -273,8 +273,7 @@ fn read_documents(
         if documents.contains_key(&document.digest) {
             continue;
         }
-        let blob =
-            BlobPath::of(&document.digest).ok_or(StoryError::Unlisted(document.digest))?;
+        let blob = BlobPath::of(&document.digest).ok_or(StoryError::Unlisted(document.digest))?;
         let path = BundlePath::Blob(blob);
         let piece = found(medium, &path)?;
         if piece.size != document.size {

@@ -58,7 +58,15 @@ impl<'a> LayerMaker<'a> {
             Some(coding) => (coding.header.clone(), start(layer, coding)?),
         };
         let recipe = Recipe::new(workshop, layer);
-        Ok(LayerMaker { recipe, layer, work, ready, given: 0, plain: 0, crc: crc32fast::Hasher::new() })
+        Ok(LayerMaker {
+            recipe,
+            layer,
+            work,
+            ready,
+            given: 0,
+            plain: 0,
+            crc: crc32fast::Hasher::new(),
+        })
     }
 
     /// Makes more; nothing afterwards is the end.

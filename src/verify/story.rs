@@ -134,7 +134,8 @@ fn check_bases(seal: &Seal, catalog: &Catalog) -> Result<(), StoryError> {
 /// The chunk index is about layers that the catalog knows, and agrees on their sizes.
 pub(super) fn check_chunks(chunks: &ChunkIndex, catalog: &Catalog) -> Result<(), StoryError> {
     for layer in chunks.layers() {
-        let listed = catalog.size(&layer.digest()).ok_or(StoryError::Unaccounted(layer.digest()))?;
+        let listed =
+            catalog.size(&layer.digest()).ok_or(StoryError::Unaccounted(layer.digest()))?;
         if listed != layer.size() {
             let (digest, stated) = (layer.digest(), layer.size());
             return Err(StoryError::ChunkSize { digest, stated, listed });

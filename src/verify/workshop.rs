@@ -55,9 +55,10 @@ impl<'a> Workshop<'a> {
     pub fn new(contents: &'a Contents, destination: Option<&'a dyn Destination>) -> Workshop<'a> {
         let catalog = contents.catalog();
         let packs = catalog.packs.iter().map(|pack| (pack.blob.digest, Origin::pack(pack)));
-        let stored = catalog.opened.iter().map(|opened| {
-            (opened.digest, Origin::Stored { opened, restarts: Places::default() })
-        });
+        let stored = catalog
+            .opened
+            .iter()
+            .map(|opened| (opened.digest, Origin::Stored { opened, restarts: Places::default() }));
         let bases = catalog
             .bases
             .iter()
@@ -180,7 +181,11 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    fn raw_blob(&self, entry: &CatalogBlob, offset: u64) -> Result<BlobReader<'static>, VerifyError> {
+    fn raw_blob(
+        &self,
+        entry: &CatalogBlob,
+        offset: u64,
+    ) -> Result<BlobReader<'static>, VerifyError> {
         let block = offset / MARK_BLOCK as u64;
         let reader = self.contents.file_from(entry, block as usize)?;
         skipped(reader, offset % MARK_BLOCK as u64)
@@ -196,7 +201,8 @@ impl<'a> Workshop<'a> {
         if let Some(found) = &*places {
             return Ok(Arc::clone(found));
         }
-        let found = Restarts::find(self.raw(origin, 0)?).map_err(|error| origin.inflating(error))?;
+        let found =
+            Restarts::find(self.raw(origin, 0)?).map_err(|error| origin.inflating(error))?;
         let found = found.filter(|found| found.plain() == plain);
         let found = Arc::new(found.ok_or_else(|| origin.short(digest))?);
         *places = Some(Arc::clone(&found));

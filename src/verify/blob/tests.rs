@@ -18,7 +18,8 @@ fn stored(size: usize) -> Stored {
     let mut hasher = BlockHasher::default();
     let blocks = content.chunks_exact(MARK_BLOCK);
     let marks = blocks.map(|block| hasher.full(block.try_into().unwrap())).collect();
-    let entry = CatalogBlob { digest: path.digest(), size: size as u64, marks: Marks(marks), stored: None };
+    let entry =
+        CatalogBlob { digest: path.digest(), size: size as u64, marks: Marks(marks), stored: None };
     let stored = Stored { dir: tempfile::tempdir().unwrap(), path, entry, content };
     put(&stored.file(), &stored.content);
     stored

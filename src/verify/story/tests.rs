@@ -154,7 +154,8 @@ fn every_blob_is_accounted_for() {
     assert_eq!(removed, StoryError::Unaccounted(digest("sbom")));
     // In the catalog, and of no image.
     let unused = found(|parts| {
-        let blob = CatalogBlob { digest: digest("x"), size: 1, marks: Marks::default(), stored: None };
+        let blob =
+            CatalogBlob { digest: digest("x"), size: 1, marks: Marks::default(), stored: None };
         parts.catalog.blobs.push(blob);
         parts.catalog = Catalog::new(parts.catalog.blobs.clone());
         let blobs: Vec<_> = parts.sums.blobs().chain([path(digest("x"))]).collect();
@@ -183,7 +184,12 @@ fn the_lading_states_the_size_of_the_blobs() {
 fn what_is_named_is_listed() {
     let digest = digest("nowhere");
     let in_catalog = found(|parts| {
-        parts.catalog.blobs.push(CatalogBlob { digest, size: 1, marks: Marks::default(), stored: None })
+        parts.catalog.blobs.push(CatalogBlob {
+            digest,
+            size: 1,
+            marks: Marks::default(),
+            stored: None,
+        })
     });
     assert_eq!(in_catalog, StoryError::Unlisted(digest));
     let of_lading = found(|parts| {
