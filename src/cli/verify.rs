@@ -28,6 +28,9 @@ pub struct Args {
     bundle: BundleArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    /// Prove every byte of the medium, but do not make packed layers again
+    #[arg(long)]
+    quick: bool,
 }
 
 /// Does it.
@@ -37,7 +40,11 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let bundle = args.trust.verify(&args.bundle.places, context)?;
     let contents = bundle.get();
-    prove(contents, context)?;
+    prove_blobs(contents, context)?;
+    let not_made = match args.quick {
+        true => contents.catalog().layers.len(),
+        false => prove_layers(contents, context)?,
+    };
     let (seal, signers) = (contents.seal(), contents.signers());
     if context.json() {
         return context.print_json(&json!({
@@ -50,11 +57,19 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "images": seal.images,
             "files": seal.files,
             "bytes": seal.bytes,
+            "layersNotMade": not_made,
+            "requires": seal.requires,
         }));
+    }
+    let mut notes: String =
+        seal.requires.iter().map(|base| format!("a delta of {base}\n")).collect();
+    if not_made > 0 {
+        let why = if args.quick { "as asked" } else { "they take from the destination" };
+        notes += &format!("{} not made again: {why}\n", count(not_made, "packed layer"));
     }
     let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
     context.print(&format!(
-        "verified: {}, {}, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}",
+        "verified: {}, {}, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}{notes}",
         count(seal.images, "image"),
         count(seal.files, "file"),
         bytes(seal.bytes),
@@ -68,8 +83,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// The failure of a damaged blob, with the images that it belongs to.
 pub fn explained(error: VerifyError, contents: &Contents) -> Failure {
     let images = match &error {
-        VerifyError::Damaged { path: BundlePath::Blob(blob), .. } => {
+        VerifyError::Damaged { path: BundlePath::Blob(blob), .. }
+        | VerifyError::Frame { path: BundlePath::Blob(blob), .. } => {
             contents.images_with(&blob.digest())
+        }
+        VerifyError::Remade { layer, .. } | VerifyError::Recipe { layer, .. } => {
+            contents.images_with(layer)
         }
         _ => Vec::new(),
     };
@@ -83,14 +102,27 @@ pub fn explained(error: VerifyError, contents: &Contents) -> Failure {
     failure
 }
 
-/// Proves every blob; the first damage is the failure, the rest is warned of.
+/// Proves every blob, and every packed layer that can be made here.
 ///
 /// # Errors
 /// When anything is damaged.
 pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
-    let Err(damage) = contents.prove_blobs(context.progress()) else { return Ok(()) };
+    prove_blobs(contents, context)?;
+    prove_layers(contents, context).map(|_| ())
+}
+
+fn prove_blobs(contents: &Contents, context: &Context) -> Result<(), Failure> {
+    contents.prove_blobs(context.progress()).map_err(|damage| first(damage, contents, context))
+}
+
+fn prove_layers(contents: &Contents, context: &Context) -> Result<usize, Failure> {
+    contents.prove_layers(context.progress()).map_err(|damage| first(damage, contents, context))
+}
+
+/// The first damage is the failure, the rest is warned of.
+fn first(damage: Vec<VerifyError>, contents: &Contents, context: &Context) -> Failure {
     let mut failures = damage.into_iter().map(|error| explained(error, contents));
-    let first = failures.next();
+    let first = failures.next().expect("there is damage");
     failures.take(20).for_each(|failure| failure.warn("also", context));
-    first.map_or(Ok(()), Err)
+    first
 }

@@ -1,6 +1,6 @@
 //! Steps 6, 7 and 10: from a seal to everything but the blobs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::blob::BlobReader;
@@ -128,13 +128,16 @@ impl Contents {
         Some((piece.file(), piece.offset()))
     }
 
-    /// The images that a document or blob belongs to.
+    /// The images that a document or blob belongs to, or that are made from a pack.
     pub fn images_with(&self, digest: &Digest) -> Vec<&PinnedImage> {
+        let layers = self.catalog.layers.iter().filter(|layer| layer.from.contains(digest));
+        let mut wanted: BTreeSet<Digest> = layers.map(|layer| layer.blob.digest).collect();
+        wanted.insert(*digest);
         let holds = |image: &&PinnedImage| {
             image.documents.iter().any(|pinned| {
                 let blobs =
                     || self.documents.get(&pinned.digest).into_iter().flat_map(Manifest::blobs);
-                pinned.digest == *digest || blobs().any(|blob| blob.digest == *digest)
+                wanted.contains(&pinned.digest) || blobs().any(|blob| wanted.contains(&blob.digest))
             })
         };
         self.lading.images.iter().filter(holds).collect()

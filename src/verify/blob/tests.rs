@@ -30,7 +30,7 @@ impl Stored {
         self.dir.path().join(self.path.to_string())
     }
 
-    fn open(&self) -> BlobReader {
+    fn open(&self) -> BlobReader<'_> {
         let medium = Medium::gather(&[self.dir.path().to_owned()]).unwrap();
         let piece = medium.get(&self.path.into()).unwrap();
         BlobReader::stretch(self.path, piece, &self.entry, 0, usize::MAX).unwrap()
