@@ -37,18 +37,24 @@ fn found(names: &[String], header: [u8; 10], inputs: &[&str]) {
     for (name, plain) in names.iter().flat_map(|name| inputs.iter().map(move |i| (name, *i))) {
         let made = file(name, header, input(plain));
         let (found, vain) = search(&made, true);
-        let own: Encoding = name.parse().unwrap();
-        assert!(!found.is_empty(), "{name}, {plain}");
         assert!(vain < IN_VAIN, "{name}, {plain}: {vain}");
-        for other in found {
-            assert!(file(&other.to_string(), header, input(plain))[10..] == made[10..], "{other}");
+        if input(plain).len() < MAX_PLAIN {
+            let same = file(&found[0].to_string(), header, input(plain));
+            assert!(same[10..] == made[10..], "{name}, {plain}: {}", found[0]);
+        } else {
+            assert!(is_among(name, &found), "{name}, {plain}: {found:?}");
         }
         if input(plain).len() > 200_000 {
             let (found, vain) = search(&made[..made.len() - made.len() / 9], false);
-            assert!(found.contains(&own) || found.len() == MAX_FOUND, "{name}, {plain}: {found:?}");
+            assert!(is_among(name, &found), "{name}, {plain}: {found:?}");
             assert!(vain < IN_VAIN, "{name}, {plain}: {vain}");
         }
     }
+}
+
+/// More may agree with a front than are given.
+fn is_among(name: &str, found: &[Encoding]) -> bool {
+    found.len() == MAX_FOUND || found.contains(&name.parse().unwrap())
 }
 
 const SLOW: bool = cfg!(feature = "slow-tests");
@@ -70,7 +76,7 @@ fn inputs() -> &'static [&'static str] {
 
 /// Some go beyond a block of the makers of blocks.
 fn long_inputs() -> &'static [&'static str] {
-    const ALL: [&str; 3] = ["tar-37-262145", "mixed-36-5242881", "tar-39-5242881"];
+    const ALL: [&str; 2] = ["tar-37-262145", "mixed-36-5242881"];
     &ALL[..if SLOW { ALL.len() } else { 1 }]
 }
 
