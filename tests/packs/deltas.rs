@@ -24,7 +24,7 @@ fn keep_heads(work: &Work, bundle: &str, heads: &str) {
 
 #[test]
 fn a_delta_of_a_delta_is_made_from_what_is_there() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     let export = |names: &[&str], out: &str, more: &str| {
         work.ok(&format!("export {} -o {out} --key release.key {more}", sources(names)))
     };
@@ -48,11 +48,11 @@ fn a_delta_of_a_delta_is_made_from_what_is_there() {
     }
     let arrived = blobs(&work, "arrived");
     for name in ["old-gzip:1", "plain:1", "new-pigz:1", "new-zlib:1"] {
-        assert!(arrived.contains(&layout.layers[name][0]), "{name}");
+        assert!(arrived.contains(&layers[name][0]), "{name}");
     }
     let back = format!("{}/mirror/library/new-zlib:1", registry.host());
     work.ok(&format!("export {back} -o back --key release.key --pack never"));
-    assert!(blobs(&work, "back").contains(&layout.layers["new-zlib:1"][0]));
+    assert!(blobs(&work, "back").contains(&layers["new-zlib:1"][0]));
 }
 
 #[test]
@@ -75,32 +75,32 @@ fn a_refused_delta_leaves_the_target_empty() {
 
 #[test]
 fn content_that_changed_at_the_destination_is_not_used() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     work.ok(&format!("export {} -o first --key release.key", sources(&["old-gzip:1"])));
     let line = format!("export {} -o second --key release.key", sources(&["new-gzip:1"]));
     work.ok(&format!("{line} --since first"));
     work.ok(&format!("import first {TRUST} --to oci:arrived"));
-    let base = work.path("arrived/blobs/sha256").join(&layout.layers["old-gzip:1"][0]);
+    let base = work.path("arrived/blobs/sha256").join(&layers["old-gzip:1"][0]);
     let mut bytes = std::fs::read(&base).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&base, bytes).unwrap();
     let refused = work.fails(&format!("import second {TRUST} --to oci:arrived"));
     assert_eq!((refused.exit, refused.code.as_str()), (1, "target-damaged"));
-    let new = work.path("arrived/blobs/sha256").join(&layout.layers["new-gzip:1"][0]);
+    let new = work.path("arrived/blobs/sha256").join(&layers["new-gzip:1"][0]);
     assert!(!new.exists(), "nothing of it came");
 }
 
 #[test]
 fn blobs_that_are_there_stay_behind_without_packing_too() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     let names = ["old-gzip:1", "new-gzip:1"];
     work.ok(&format!("export {} -o first --key release.key --pack never", sources(&names[..1])));
     let line = format!("export {} -o second --key release.key --pack never", sources(&names));
     work.ok(&format!("{line} --since first"));
-    assert!(!blobs(&work, "second").contains(&layout.layers["old-gzip:1"][0]));
+    assert!(!blobs(&work, "second").contains(&layers["old-gzip:1"][0]));
     for bundle in ["first", "second"] {
         work.ok(&format!("import {bundle} {TRUST} --to oci:arrived"));
     }
-    assert!(blobs(&work, "arrived").contains(&layout.layers["new-gzip:1"][0]));
+    assert!(blobs(&work, "arrived").contains(&layers["new-gzip:1"][0]));
 }

@@ -37,9 +37,9 @@ fn a_flipped_byte_anywhere_in_a_pack_is_refused() {
 
 #[test]
 fn a_bundle_that_could_not_be_finished_leaves_nothing() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     let line = "export oci:layout:old-gzip:1 oci:layout:new-zlib:1 -o bundle --key release.key";
-    let broken = work.path("layout/blobs/sha256").join(&layout.layers["new-zlib:1"][0]);
+    let broken = work.path("layout/blobs/sha256").join(&layers["new-zlib:1"][0]);
     let mut bytes = std::fs::read(&broken).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

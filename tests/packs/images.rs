@@ -2,29 +2,44 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use gapferry::oci::Digest;
 use serde_json::{Value, json};
 
 use crate::support::command::Work;
 
-/// A layout in the directory `layout`.
+/// A layout that is being made.
 pub(crate) struct Layout {
     /// The digests of each image's layers, by its name.
-    pub layers: BTreeMap<String, Vec<String>>,
+    layers: BTreeMap<String, Vec<String>>,
     blobs: std::path::PathBuf,
     manifests: Vec<Value>,
 }
 
 impl Layout {
-    /// `old:…` and `new:…` hold much the same files, each compressed by another encoder.
-    pub(crate) fn make(work: &Work) -> Layout {
-        let blobs = work.path("layout/blobs/sha256");
+    /// `old-…` and `new-…` hold much the same files, each compressed by another encoder. Made
+    /// once, and copied to each place of work; the layers of each image.
+    pub(crate) fn place(work: &Work) -> BTreeMap<String, Vec<String>> {
+        static MADE: OnceLock<(tempfile::TempDir, BTreeMap<String, Vec<String>>)> = OnceLock::new();
+        let (place, layers) = MADE.get_or_init(|| {
+            let place = tempfile::tempdir().unwrap();
+            let layers = Layout::make(place.path()).layers;
+            (place, layers)
+        });
+        let copy = Command::new("cp").arg("-r").arg(place.path()).arg(work.path("layout")).status();
+        assert!(copy.unwrap().success());
+        layers.clone()
+    }
+
+    fn make(root: &Path) -> Layout {
+        let blobs = root.join("blobs/sha256");
         std::fs::create_dir_all(&blobs).unwrap();
         let mut layout = Layout { layers: BTreeMap::new(), blobs, manifests: Vec::new() };
-        let (old, new) =
-            (tar(&(0..60).collect::<Vec<_>>(), 1), tar(&(5..66).collect::<Vec<_>>(), 2));
+        let files = |numbers: std::ops::Range<u64>| numbers.collect::<Vec<_>>();
+        let (old, new) = (tar(&files(0..30), 1), tar(&files(3..33), 2));
         for (name, tool) in TOOLS {
             layout.add(&format!("old-{name}:1"), &[compressed(tool, &old)]);
             layout.add(&format!("new-{name}:1"), &[compressed(tool, &new)]);
@@ -32,12 +47,11 @@ impl Layout {
         layout.add("plain:1", &[old.clone()]);
         layout.add("zstd:1", &[compressed("zstd -q -c", &old)]);
         layout.add("odd:1", &[noise(100_000, 9), broken(&old)]);
-        layout.finish(work);
+        layout.finish(root);
         layout
     }
 
-    /// Every digest of an image.
-    pub(crate) fn add(&mut self, name: &str, layers: &[Vec<u8>]) {
+    fn add(&mut self, name: &str, layers: &[Vec<u8>]) {
         let config = json!({"os": "linux", "architecture": "amd64", "of": name}).to_string();
         let config = self.put("application/vnd.oci.image.config.v1+json", config.as_bytes());
         let kind = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -60,10 +74,10 @@ impl Layout {
         json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
     }
 
-    pub(crate) fn finish(&self, work: &Work) {
+    fn finish(&self, root: &Path) {
         let index = json!({"schemaVersion": 2, "manifests": self.manifests});
-        work.write("layout/index.json", index.to_string());
-        work.write("layout/oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
+        std::fs::write(root.join("index.json"), index.to_string()).unwrap();
+        std::fs::write(root.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
     }
 }
 

@@ -8,7 +8,7 @@ mod whole;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use images::Layout;
 use support::command::Work;
@@ -41,9 +41,10 @@ fn sources(names: &[&str]) -> String {
     names.iter().map(|name| format!("oci:layout:{name} ")).collect()
 }
 
-/// A place to work in, with a layout of images made by every encoder at hand.
-fn prepared() -> (Work, Layout) {
+/// A place to work in, with a layout of images made by every encoder at hand; the layers of each
+/// image.
+fn prepared() -> (Work, BTreeMap<String, Vec<String>>) {
     let work = Work::new();
-    let layout = Layout::make(&work);
-    (work, layout)
+    let layers = Layout::place(&work);
+    (work, layers)
 }

@@ -8,8 +8,8 @@ use crate::{TRUST, blobs, prepared, size, sources};
 
 #[test]
 fn every_encoders_layers_are_packed_and_made_again() {
-    let (work, layout) = prepared();
-    let names: Vec<&str> = layout.layers.keys().map(String::as_str).collect();
+    let (work, layers) = prepared();
+    let names: Vec<&str> = layers.keys().map(String::as_str).collect();
     let export = |mode: &str, out: &str| {
         work.ok(&format!("export {} -o {out} --key release.key --pack {mode}", sources(&names)))
     };
@@ -19,14 +19,14 @@ fn every_encoders_layers_are_packed_and_made_again() {
     let shown = work.json(&format!("inspect always {TRUST}"));
     for (name, _) in TOOLS {
         for age in ["old", "new"] {
-            let layer = &layout.layers[&format!("{age}-{name}:1")][0];
+            let layer = &layers[&format!("{age}-{name}:1")][0];
             assert_eq!(had(&shown, layer), "packed", "{age}-{name}");
         }
     }
-    assert_eq!(had(&shown, &layout.layers["plain:1"][0]), "packed");
-    assert_eq!(had(&shown, &layout.layers["zstd:1"][0]), "form");
-    assert_eq!(had(&shown, &layout.layers["odd:1"][0]), "stored");
-    assert_eq!(had(&shown, &layout.layers["odd:1"][1]), "form");
+    assert_eq!(had(&shown, &layers["plain:1"][0]), "packed");
+    assert_eq!(had(&shown, &layers["zstd:1"][0]), "form");
+    assert_eq!(had(&shown, &layers["odd:1"][0]), "stored");
+    assert_eq!(had(&shown, &layers["odd:1"][1]), "form");
     let verified = work.json(&format!("verify always {TRUST}"));
     assert_eq!(verified["layersNotMade"], 0);
     work.ok(&format!("import always {TRUST} --to oci:arrived"));
@@ -34,7 +34,7 @@ fn every_encoders_layers_are_packed_and_made_again() {
     let registry = DockerRegistry::start();
     work.ok(&format!("import always {TRUST} --to docker://{}", registry.host()));
     work.ok(&format!("export {}/library/new-pigz:1 -o back --key release.key", registry.host()));
-    assert!(blobs(&work, "back").contains(&layout.layers["new-pigz:1"][0]));
+    assert!(blobs(&work, "back").contains(&layers["new-pigz:1"][0]));
 }
 
 /// How a layer is had, according to `inspect`.
@@ -47,17 +47,17 @@ fn had(shown: &Value, digest: &str) -> String {
 
 #[test]
 fn auto_packs_what_is_shared_and_stores_the_rest() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     work.ok(&format!(
         "export {} -o auto --key release.key",
         sources(&["old-gzip:1", "new-pigz:1"])
     ));
     let shown = work.json(&format!("inspect auto {TRUST}"));
     // The images are sorted by name: the new one comes first.
-    assert_eq!(had(&shown, &layout.layers["new-pigz:1"][0]), "unshared");
-    assert_eq!(had(&shown, &layout.layers["old-gzip:1"][0]), "packed");
+    assert_eq!(had(&shown, &layers["new-pigz:1"][0]), "unshared");
+    assert_eq!(had(&shown, &layers["old-gzip:1"][0]), "packed");
     work.ok(&format!("import auto {TRUST} --to oci:arrived"));
-    assert!(blobs(&work, "arrived").contains(&layout.layers["old-gzip:1"][0]));
+    assert!(blobs(&work, "arrived").contains(&layers["old-gzip:1"][0]));
     work.ok(&format!("export {} -o one.tar --key release.key", sources(&["old-gzip:1"])));
     let skopeo = work.tool("skopeo inspect oci-archive:one.tar").output().unwrap();
     assert!(skopeo.status.success(), "a stored layer is read by others");
@@ -83,14 +83,14 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn an_unpacked_bundle_is_what_everybody_reads() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     let names = ["old-gzip:1", "new-zlib:1", "new-pigz:1"];
     work.ok(&format!("export {} -o packed --key release.key --pack always", sources(&names)));
     work.ok(&format!("unpack packed -o plain {TRUST}"));
     work.ok(&format!("unpack packed -o plain.tar {TRUST}"));
     assert!(!work.path("plain/seal").exists(), "it is no bundle");
     for name in names {
-        assert!(blobs(&work, "plain").contains(&layout.layers[name][0]), "{name}");
+        assert!(blobs(&work, "plain").contains(&layers[name][0]), "{name}");
     }
     let image = "docker.io/library/new-zlib:1";
     for (at, place) in
@@ -98,16 +98,16 @@ fn an_unpacked_bundle_is_what_everybody_reads() {
     {
         let copy = work.tool(&format!("skopeo copy -q {place} dir:copy{at}")).output().unwrap();
         assert!(copy.status.success(), "{place}: {}", String::from_utf8_lossy(&copy.stderr));
-        let layer = work.path(&format!("copy{at}")).join(&layout.layers["new-zlib:1"][0]);
+        let layer = work.path(&format!("copy{at}")).join(&layers["new-zlib:1"][0]);
         assert!(layer.exists(), "{place}");
     }
 }
 
 #[test]
 fn a_layer_that_fits_no_volume_is_packed() {
-    let (work, layout) = prepared();
+    let (work, layers) = prepared();
     let line = format!("export {} -o volumes --key release.key", sources(&["old-gzip:1"]));
-    let size = work.path("layout/blobs/sha256").join(&layout.layers["old-gzip:1"][0]);
+    let size = work.path("layout/blobs/sha256").join(&layers["old-gzip:1"][0]);
     let half = size.metadata().unwrap().len() / 2;
     let stored = work.fails(&format!("{line} --volume-size {half} --pack never"));
     assert_eq!((stored.exit, stored.code.as_str()), (2, "volume-too-small"));
@@ -116,5 +116,5 @@ fn a_layer_that_fits_no_volume_is_packed() {
         assert!(volume.unwrap().metadata().unwrap().len() <= half);
     }
     work.ok(&format!("import volumes {TRUST} --to oci:arrived"));
-    assert!(blobs(&work, "arrived").contains(&layout.layers["old-gzip:1"][0]));
+    assert!(blobs(&work, "arrived").contains(&layers["old-gzip:1"][0]));
 }
