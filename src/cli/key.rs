@@ -98,7 +98,7 @@ fn new(args: NewArgs, context: &Context) -> Result<(), Failure> {
     let key = SecretKey::generate(args.scheme)?;
     let pem = key.to_pem(passphrase.as_ref().map(|line| line.as_slice()))?;
     write_new(&args.out, pem.as_bytes(), 0o600)?;
-    if let Err(failure) = write_new(&public_path, key.public().to_pem().as_bytes(), 0o644) {
+    if let Err(failure) = write_new(&public_path, key.public().to_text().as_bytes(), 0o644) {
         // Half a pair is of no use, and would stand in the way of the next try.
         std::fs::remove_file(&args.out)
             .map_err(|error| FileError::io("remove", &args.out, error))?;
@@ -128,7 +128,7 @@ fn show(args: ShowArgs, context: &Context) -> Result<(), Failure> {
         return context.print_json(&json!({
             "scheme": scheme.name(),
             "keyId": id.to_string(),
-            "publicKeyPem": key.to_pem(),
+            "publicKeyPem": key.to_text(),
         }));
     }
     let file = escaped(&quoted(&public_path.to_string_lossy()));
