@@ -24,6 +24,7 @@
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
 //! | [`repack`] | the same bundle in another packaging |
+//! | [`sign`] | adding signatures to a bundle |
 //! | [`diff`] | what two bundles or locks do not share |
 //! | [`serve`] | a read-only registry over a layout |
 //! | [`cli`] | the command line; the only part that prints |
@@ -43,6 +44,7 @@ pub mod repack;
 pub mod report;
 pub mod select;
 pub mod serve;
+pub mod sign;
 pub mod source;
 pub mod target;
 pub mod trust;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -23,6 +23,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("import", &["oci", "bundle", "verify", "target"]),
     ("serve", &["oci", "layout", "bundle", "verify"]),
     ("repack", &["oci", "bundle", "verify"]),
+    ("sign", &["trust", "bundle", "verify"]),
     ("diff", &["oci"]),
 ];
 

@@ -60,7 +60,8 @@ fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
     }))
 }
 
-fn table(contents: &Contents) -> String {
+/// What is aboard, for people.
+pub fn table(contents: &Contents) -> String {
     let seal = contents.seal();
     let signed = match contents.signers() {
         [] => "signature     NOT VERIFIED: anybody may have made this (give --trust)\n".to_owned(),

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 pub use blob::BlobReader;
 pub use contents::Contents;
-pub use head::{Site, examine, verify};
+pub use head::{MAX_SIGNATURES, Site, examine, verify};
 pub use story::StoryError;
 
 use crate::bundle::{

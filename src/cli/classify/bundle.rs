@@ -6,6 +6,7 @@ use crate::bundle::{CatalogError, MediumError, WriteError};
 use crate::export::ExportError;
 use crate::import::{ImportError, InvalidMapping};
 use crate::repack::RepackError;
+use crate::sign::SignError;
 use crate::verify::VerifyError;
 
 const FETCH_ANEW: &str = "nothing of it was used; fetch the bundle anew, or make it anew";
@@ -140,6 +141,18 @@ impl From<ImportError> for Failure {
 impl From<InvalidMapping> for Failure {
     fn from(error: InvalidMapping) -> Failure {
         Failure::new(Exit::Usage, "invalid-mapping", error)
+    }
+}
+
+impl From<SignError> for Failure {
+    fn from(error: SignError) -> Failure {
+        match error {
+            SignError::Verify(error) => error.into(),
+            SignError::Trust(error) => error.into(),
+            SignError::File(error) => error.into(),
+            SignError::TooMany => Failure::new(Exit::Usage, "signatures-full", error)
+                .hint("remove signatures that nobody asks for"),
+        }
     }
 }
 
