@@ -81,15 +81,14 @@ impl Point {
     /// Whether `signature`, the two numbers of [`Curve::width`] bytes each, is by this key over
     /// `message`. P-256 goes with SHA-256, P-384 with SHA-384.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let verified = match self {
+        match self {
             Point::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
             Point::P256(key) => p256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Point::P384(key) => p384::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-        };
-        verified
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::super::key::PublicKey;
 use super::super::{TrustError, not_a_key};
-use super::{Demands, Kind, NAMESPACE, SshKey};
+use super::{Demands, Kind, NAMESPACE, SshKey, unsupported};
 
 /// The most keys of one file.
 const MAX_KEYS: usize = 1024;
@@ -78,7 +78,7 @@ fn record(number: usize, line: &str) -> Result<KeyRecord, TrustError> {
     // Only the first words may be something else: a comment may hold anything.
     let is_kind = |word: &&str| Kind::named(word.as_bytes()).is_some();
     let Some(at) = words.iter().take(3).position(is_kind) else {
-        return Err(TrustError::UnsupportedAlgorithm(kind_of(&words)));
+        return Err(no_kind(&words).unwrap_or_else(|| wrong("there is no key")));
     };
     let options = match &words[..at] {
         // One word alone is options, or names of signers, which are for other users of the file.
@@ -97,10 +97,12 @@ fn record(number: usize, line: &str) -> Result<KeyRecord, TrustError> {
     Ok(KeyRecord { key: PublicKey::ssh(key), valid_after, valid_before })
 }
 
-/// What stands where a kind of key is expected: before the first word that may be a key.
-fn kind_of(words: &[&str]) -> String {
-    let key = words.iter().position(|word| word.starts_with("AAAA")).unwrap_or(1);
-    words.get(key.saturating_sub(1)).unwrap_or(&"").chars().take(100).collect()
+/// The error of a line with a key of another kind; `None` when nothing in it looks like one.
+fn no_kind(words: &[&str]) -> Option<TrustError> {
+    // Every key begins with the length of its kind's name, which makes these letters.
+    let key = words.iter().position(|word| word.starts_with("AAAA"))?;
+    let kind = words.get(key.checked_sub(1)?)?;
+    Kind::named(kind.as_bytes()).is_none().then(|| unsupported(kind.as_bytes()))
 }
 
 fn is_options(word: &str) -> bool {
