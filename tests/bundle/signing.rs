@@ -123,9 +123,7 @@ fn two_of_three_on_three_directories() {
     work.ok(&format!("sign {media} --key p.key --out two --yes --trust a.key.pub"));
     work.ok(&format!("verify {media} {trust} 2"));
     assert_eq!(work.refused(&format!("verify {media} {trust} 3")), short);
-    work.ok(&format!(
-        "sign three one two --key id --yes --trust a.key.pub --trust p.key.pub --threshold 2"
-    ));
+    work.ok("sign three one two --key id --yes --trust a.key.pub --trust p.key.pub --threshold 2");
     work.ok(&format!("import {media} {trust} 3 --to oci:layout"));
     // One of them gone, two are left.
     std::fs::remove_file(work.path(&format!("two/seal.{}.sig", id(&work, "p.key.pub")))).unwrap();
