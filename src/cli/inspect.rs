@@ -90,7 +90,8 @@ fn had(catalog: &Catalog, digest: &Digest) -> &'static str {
     }
 }
 
-fn table(contents: &Contents) -> String {
+/// What is aboard, for people.
+pub fn table(contents: &Contents) -> String {
     let seal = contents.seal();
     let signed = match contents.signers() {
         [] => "signature     NOT VERIFIED: anybody may have made this (give --trust)\n".to_owned(),
