@@ -44,7 +44,7 @@ impl Layout {
             layout.add(&format!("old-{name}:1"), &[compressed(tool, &old)]);
             layout.add(&format!("new-{name}:1"), &[compressed(tool, &new)]);
         }
-        layout.add("plain:1", &[old.clone()]);
+        layout.add("plain:1", std::slice::from_ref(&old));
         layout.add("zstd:1", &[compressed("zstd -q -c", &old)]);
         layout.add("odd:1", &[noise(100_000, 9), broken(&old)]);
         layout.finish(root);

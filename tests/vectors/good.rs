@@ -24,6 +24,9 @@ pub(crate) fn all() -> Vec<Vector> {
             }
             files
         }),
+        good("good-requires", "It names a base bundle and takes nothing from it.", {
+            resealed("trust: 0", &format!("requires: sha256:{}\ntrust: 0", "ab".repeat(32)))
+        }),
         good("good-packed", "A layer that lies in a pack.", build::bundle(packed::content(None))),
         good("good-packed-gzip", "A gzip layer that is made from a pack by an encoder.", {
             build::bundle(packed::gzip_content(None))

@@ -152,7 +152,7 @@ fn codings() -> Vec<Vector> {
             catalog["layers"][0]["coding"]["checkpoints"] = serde_json::json!([[9, 80], [8, 90]]);
         }),
         gzip("checkpoint-wrong", damaged("bad-catalog"), "No block begins there.", |catalog| {
-            catalog["layers"][0]["coding"]["checkpoints"] = serde_json::json!([[8, 1 << 40]]);
+            catalog["layers"][0]["coding"]["checkpoints"] = serde_json::json!([[8, 1u64 << 40]]);
         }),
     ]
 }

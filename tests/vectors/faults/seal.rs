@@ -181,7 +181,6 @@ fn rewritten(edit: impl FnOnce(String) -> String) -> Files {
 fn admission() -> Vec<Vector> {
     let refused =
         |name, code, what, from, to| Vector::new(name, not_allowed(code), what, resealed(from, to));
-    let base = format!("requires: sha256:{:064x}\ntrust: 0", 1);
     vec![
         refused("expired", "expired", "It expired in 2000.", "never", "2000-01-01T00:00:00Z"),
         refused(
@@ -201,7 +200,6 @@ fn admission() -> Vec<Vector> {
                 "destination: plant-7",
             )
         },
-        refused("needs-base", "base-missing", "It builds upon another bundle.", "trust: 0", &base),
         refused(
             "trust-number",
             "unknown-trust",
