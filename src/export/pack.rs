@@ -11,7 +11,7 @@ use crate::recompress::GzipError;
 
 /// Bytes of a pack, about: it is closed by the frame that would pass this.
 const PACK: u64 = 32 * 1024 * 1024;
-/// Frames that are compressed at a time.
+/// Frames that are compressed at a time, at most: each takes some tens of MiB.
 const BATCH: usize = 4;
 
 /// Where a run of a layer's plain bytes came to lie.
@@ -111,7 +111,7 @@ impl<'a, 'b, E> Packing<'a, 'b, E> {
             (at, piece) = (at + now.len() as u64, later);
             if now.len() == room {
                 self.frames.push(Frame::default());
-                if self.frames.len() > BATCH {
+                if self.frames.len() > rayon::current_num_threads().min(BATCH) {
                     self.compress()?;
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Bytes that a cache holds at most, beyond what its users hold.
-const ROOM: usize = 96 * 1024 * 1024;
+const ROOM: usize = 64 * 1024 * 1024;
 
 /// What a segment is called: its content's place, and its number there.
 pub type Key = (usize, usize);

@@ -18,7 +18,7 @@ use crate::recompress::{
 
 /// Plain bytes that are taken at a time, where there are no checkpoints.
 const PIECE: u64 = 1024 * 1024;
-/// Stretches that are made at a time.
+/// Stretches that are made at a time, at most: each takes some MiB.
 const BATCH: usize = 4;
 
 /// Gives the bytes of a layer, unproven. Its errors hold a [`VerifyError`].
@@ -101,7 +101,7 @@ impl<'a> LayerMaker<'a> {
             return Ok(());
         };
         let first = *next;
-        *next = points.len().min(first + BATCH);
+        *next = points.len().min(first + rayon::current_num_threads().min(BATCH));
         let made = (first..*next)
             .into_par_iter()
             .map(|at| stretch(&self.recipe, self.layer, encoding, points, at))
