@@ -26,6 +26,7 @@
 //! | [`import`] | load a verified bundle into a target |
 //! | [`unpack`] | a bundle as a plain OCI layout |
 //! | [`repack`] | the same bundle in another packaging |
+//! | [`sign`] | adding signatures to a bundle |
 //! | [`diff`] | what two bundles or locks do not share |
 //! | [`serve`] | a read-only registry over a layout |
 //! | [`cli`] | the command line; the only part that prints |
@@ -46,6 +47,7 @@ pub mod repack;
 pub mod report;
 pub mod select;
 pub mod serve;
+pub mod sign;
 pub mod source;
 pub mod target;
 pub mod trust;

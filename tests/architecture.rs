@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -25,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("serve", &["oci", "layout", "bundle", "verify"]),
     ("unpack", &["oci", "bundle", "verify"]),
     ("repack", &["oci", "bundle", "verify"]),
+    ("sign", &["trust", "bundle", "verify"]),
     ("diff", &["oci"]),
 ];
 

@@ -7,15 +7,17 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 13] = [
+const SUBCOMMANDS: [&str; 15] = [
     "key",
     "key new",
     "key show",
+    "key check",
     "lock",
     "export",
     "inspect",
     "verify",
     "import",
+    "sign",
     "repack",
     "diff",
     "demo",
@@ -144,6 +146,76 @@ fn an_encrypted_key_opens_with_its_passphrase_only() {
 }
 
 #[test]
+fn a_p384_key_pair_is_what_openssl_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    out(&gapferry(dir, "key new -o p.key --scheme ecdsa-p384"));
+    let shown = out(&gapferry(dir, "key show p.key"));
+    assert_eq!(shown, out(&gapferry(dir, "key show p.key.pub")));
+    assert!(shown.starts_with("scheme  ecdsa-p384\n"), "{shown}");
+    let line = shown.lines().find_map(|line| line.strip_prefix("check   ")).unwrap();
+    let signature = line.split(' ').rev().nth(1).unwrap();
+    let sign = format!("openssl dgst -sha384 -sign p.key -out {signature} seal");
+    for (line, content, good) in
+        [(sign.as_str(), "a seal", true), (line, "a seal", true), (line, "another", false)]
+    {
+        std::fs::write(dir.join("seal"), content).unwrap();
+        let done = Command::new("sh").args(["-c", line]).current_dir(dir).output().unwrap();
+        assert_eq!(done.status.success(), good, "{line}");
+    }
+    assert_eq!(refused(dir, "key new -o s --scheme openssh"), (2, "not-made-here".to_owned()));
+}
+
+#[test]
+fn the_ssh_keygen_line_checks_a_signature() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let keygen = "ssh-keygen -q -t ed25519 -N '' -C me@example -f id";
+    assert!(Command::new("sh").args(["-c", keygen]).current_dir(dir).status().unwrap().success());
+    let shown = out(&gapferry(dir, "key show id.pub"));
+    assert_eq!(shown, out(&gapferry(dir, "key show id")));
+    let line = shown.lines().find_map(|line| line.strip_prefix("check   ")).unwrap();
+    let signature = line.split(' ').rev().nth(2).unwrap();
+    let sign = format!("ssh-keygen -Y sign -n gapferry-seal -f id < seal > {signature}");
+    for (line, content, good) in
+        [(sign.as_str(), "a seal", true), (line, "a seal", true), (line, "another", false)]
+    {
+        std::fs::write(dir.join("seal"), content).unwrap();
+        let done = Command::new("sh").args(["-c", line]).current_dir(dir).output().unwrap();
+        assert_eq!(done.status.success(), good, "{line}");
+    }
+    let json: Value =
+        serde_json::from_str(&out(&gapferry(dir, "key show id.pub --output json"))).unwrap();
+    let public = std::fs::read_to_string(dir.join("id.pub")).unwrap();
+    assert!(public.starts_with(json["opensshPublicKey"].as_str().unwrap()));
+    assert_eq!((&json["scheme"], &json["publicKeyPem"]), (&"openssh".into(), &Value::Null));
+}
+
+#[test]
+fn a_key_pair_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for scheme in ["ed25519", "ecdsa-p384"] {
+        out(&gapferry(dir, &format!("key new -o {scheme} --scheme {scheme}")));
+        let checked = out(&gapferry(dir, &format!("key check {scheme} --output json")));
+        let checked: Value = serde_json::from_str(&checked).unwrap();
+        assert_eq!((&checked["fits"], &checked["scheme"]), (&true.into(), &scheme.into()));
+        assert!(out(&gapferry(dir, &format!("key check {scheme}"))).contains("the keys fit"));
+    }
+    let other = (3, "other-key".to_owned());
+    assert_eq!(refused(dir, "key check ed25519 ecdsa-p384.pub"), other);
+    let keygen = "ssh-keygen -q -t ed25519 -N '' -f id";
+    assert!(Command::new("sh").args(["-c", keygen]).current_dir(dir).status().unwrap().success());
+    assert!(out(&gapferry(dir, "key check id")).contains("openssh"));
+    assert_eq!(refused(dir, "key check id ed25519.pub"), other);
+    assert_eq!(refused(dir, "key check absent"), (1, "file".to_owned()));
+    assert_eq!(refused(dir, "key check id.pub id.pub"), (3, "not-a-key".to_owned()));
+    let readable = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(dir.join("id"), readable).unwrap();
+    assert_eq!(refused(dir, "key check id"), (4, "open-key".to_owned()));
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -198,6 +270,11 @@ fn wrong_usage_exits_with_two() {
         "key new",
         "key new -o a --scheme rsa",
         "key show",
+        "key check",
+        "sign",
+        "sign bundle",
+        "sign bundle --key a.key --signer-command a.pub",
+        "sign bundle --key a.key --signer-timeout 0",
         "completions tcsh",
         "man -q -v",
         "man --output yaml",

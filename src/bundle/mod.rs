@@ -6,6 +6,7 @@
 //! `formats/` one to one: bytes in, bytes out. Who may believe the bytes is decided in
 //! [`crate::verify`].
 
+mod append;
 mod catalog;
 mod index;
 mod lading;
@@ -19,6 +20,7 @@ mod timestamp;
 mod ustar;
 mod writer;
 
+pub use append::append;
 pub use catalog::{Catalog, CatalogBlob, CatalogError, MAX_CATALOG_SIZE, Marks, Stored};
 pub use index::{
     IndexError, MAX_INDEX_SIZE, OCI_LAYOUT, check_docker_manifest_json, check_index_json,

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
 use crate::bundle::{Name, Packaging, Timestamp};
-use crate::trust::{Keyring, PublicKey};
+use crate::trust::{KeyRecord, Keyring};
 use crate::verify::{self, Contents, Site, VerifiedBundle};
 
 /// Where a bundle lies.
@@ -23,10 +23,11 @@ pub struct BundleArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Trust")]
 pub struct TrustArgs {
-    /// Believe seals that this public key signed (PEM, repeatable)
+    /// Believe seals that this public key signed (PEM, an OpenSSH public key, or allowed signers;
+    /// repeatable)
     #[arg(long, value_name = "PUBLIC-KEY")]
     pub trust: Vec<PathBuf>,
-    /// How many of the keys must have signed
+    /// How many of the keys must have signed; one key in several files counts once
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threshold: usize,
     /// What seals call this place; a bundle for another destination is refused
@@ -35,15 +36,24 @@ pub struct TrustArgs {
 }
 
 impl TrustArgs {
-    /// The trusted keys.
+    /// The trusted keys that count at the time `now`, in seconds since 1970.
     ///
     /// # Errors
-    /// When a key cannot be read, or the threshold cannot be met.
-    pub fn keyring(&self) -> Result<Keyring, Failure> {
+    /// When a file cannot be read or none of its keys counts, or the threshold cannot be met.
+    pub fn keyring(&self, now: u64) -> Result<Keyring, Failure> {
         let mut keys = Vec::new();
         for path in &self.trust {
-            let key = PublicKey::from_pem(&input::key(path)?);
-            keys.push(key.map_err(|error| Failure::from(error).at(path.display()))?);
+            let records = KeyRecord::parse(&input::key(path)?);
+            let records = records.map_err(|error| Failure::from(error).at(path.display()))?;
+            // Lines of keys that were replaced, or are yet to come, may stay in the file.
+            let valid = records.into_iter().filter(|record| record.is_valid_at(now));
+            let valid: Vec<_> = valid.map(|record| record.key).collect();
+            if valid.is_empty() {
+                let failure = Failure::new(Exit::NotAllowed, "key-not-valid", "no key counts now");
+                let hint = "see valid-after and valid-before in it; is the clock right?";
+                return Err(failure.at(path.display()).hint(hint));
+            }
+            keys.extend(valid);
         }
         Ok(Keyring::new(keys, self.threshold)?)
     }
@@ -58,7 +68,7 @@ impl TrustArgs {
             return Err(failure.hint("give the maker's public key: --trust release.key.pub"));
         }
         let site = Site { now: timestamp(context.now())?, name: self.site.clone() };
-        Ok(verify::verify(places, &self.keyring()?, &site)?)
+        Ok(verify::verify(places, &self.keyring(context.now())?, &site)?)
     }
 
     /// Verifies the bundle if keys are given; without, looks whether its parts fit together.

@@ -61,7 +61,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let places = Places::prepare(&args.out)?;
     let names = names(&layout)?;
     let key = SecretKey::generate(Scheme::Ed25519)?;
-    files::write_atomic(&places.public_key, key.public().to_pem().as_bytes())?;
+    files::write_atomic(&places.public_key, key.public().to_text().as_bytes())?;
     let server = Server::start(layout.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .map_err(|error| Failure::new(Exit::Failed, "serve", error))?;
     let opener = Opener::new(Client::new(Config {

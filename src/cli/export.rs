@@ -9,13 +9,13 @@ use super::bundles::{PackagingArgs, timestamp};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
-use super::input;
 use super::output::{bytes, count, escaped};
 use super::registries;
+use super::signers::SignerArgs;
 use crate::bundle::Name;
 use crate::export::{self, BaseBundle, Bases, Order, PackMode, Plan, Summary};
 use crate::source::Opener;
-use crate::trust::{Keyring, SecretKey, Signer};
+use crate::trust::{Keyring, Signer};
 use crate::verify::{self, Claims, Site};
 
 const EXAMPLES: &str = "\
@@ -28,7 +28,10 @@ EXAMPLES:
     gapferry export -f images.txt -o out --volume-size 4GiB --key release.key \\
       --destination plant-7 --expires 90d
   What the site does not have since the last bundle, as small as it gets:
-    gapferry export -f images.txt -o june --key release.key --since may --pack always";
+    gapferry export -f images.txt -o june --key release.key --since may --pack always
+  Signed by a key that ssh-agent holds, and by one in a hardware module:
+    gapferry export --lock images.lock -o out --key ~/.ssh/id_ed25519.pub \\
+      --signer-command 'hsm.pub=hsm-sign --slot 1'";
 
 /// Write images to a signed bundle
 #[derive(Debug, clap::Args)]
@@ -41,12 +44,6 @@ pub struct Args {
     lock: Option<PathBuf>,
     #[command(flatten)]
     packaging: PackagingArgs,
-    /// Sign with this private key (PEM, repeatable)
-    #[arg(long, value_name = "PRIVATE-KEY", required = true)]
-    key: Vec<PathBuf>,
-    /// The first line of this file opens encrypted private keys
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
     /// The line of bundles that this one continues
     #[arg(long, value_name = "NAME", default_value = "default")]
     stream: Name,
@@ -83,6 +80,8 @@ pub struct Args {
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    signers: SignerArgs,
     #[command(flatten)]
     registries: RegistryArgs,
 }
@@ -125,7 +124,7 @@ impl std::str::FromStr for Expiry {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let signers = signers(&args)?;
+    let signers = args.signers.signers(context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let jobs = usize::from(args.registries.jobs);
     let pinned = pinned(&args, &opener, context)?;
@@ -144,17 +143,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     check(&args, &signers, &order, context)?;
     print_summary(&args, &plan, &summary, context)?;
     partial(&pinned.failures, context)
-}
-
-fn signers(args: &Args) -> Result<Vec<Box<dyn Signer>>, Failure> {
-    let passphrase = args.passphrase_file.as_deref().map(input::secret).transpose()?;
-    let mut signers: Vec<Box<dyn Signer>> = Vec::new();
-    for path in &args.key {
-        let text = input::key(path)?;
-        let key = SecretKey::from_pem(&text, passphrase.as_ref().map(|line| line.as_slice()));
-        signers.push(Box::new(key.map_err(|error| Failure::from(error).at(path.display()))?));
-    }
-    Ok(signers)
 }
 
 fn pinned(args: &Args, opener: &Opener, context: &Context) -> Result<Pinned, Failure> {
@@ -226,9 +214,8 @@ fn check(
 ) -> Result<(), Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
     let site = Site { now: order.created, name: args.destination.clone() };
-    let distinct = Keyring::new(keys.clone(), 1)?.keys().count();
     let written = [args.packaging.out.clone()];
-    let bundle = verify::verify(&written, &Keyring::new(keys, distinct)?, &site)
+    let bundle = verify::verify(&written, &Keyring::of_all(keys)?, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
     if args.read_back {
         super::verify::prove(bundle.get(), context)?;

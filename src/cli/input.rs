@@ -73,8 +73,7 @@ pub fn key(path: &Path) -> Result<Zeroizing<String>, Failure> {
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => {
-            Err(Failure::new(Exit::Damaged, "not-a-key", "not a key in PEM form")
-                .at(path.display()))
+            Err(Failure::new(Exit::Damaged, "not-a-key", "not a key: not text").at(path.display()))
         }
     }
 }

@@ -1,12 +1,15 @@
 //! `gapferry inspect`: shows what is aboard.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
-use super::output::{bytes, escaped};
-use crate::oci::{PinnedDocument, PinnedImage, Role};
+use super::output::{bytes, count, escaped};
+use crate::bundle::{Catalog, Stored};
+use crate::oci::{Digest, Manifest, PinnedDocument, PinnedImage, Role};
 use crate::verify::Contents;
 
 const EXAMPLES: &str = "\
@@ -56,11 +59,39 @@ fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
         "files": seal.files,
         "bytes": seal.bytes,
         "tool": contents.lading().tool,
+        "requires": seal.requires,
+        "packs": packs(contents),
+        "blobs": contents.catalog().image_blobs().map(|(digest, size)| {
+            json!({"digest": digest, "size": size, "had": had(contents.catalog(), &digest)})
+        }).collect::<Vec<_>>(),
         "images": contents.images(),
     }))
 }
 
-fn table(contents: &Contents) -> String {
+/// How many packs there are, and their bytes.
+fn packs(contents: &Contents) -> serde_json::Value {
+    let packs = &contents.catalog().packs;
+    let bytes: u64 = packs.iter().map(|pack| pack.blob.size).sum();
+    json!({"count": packs.len(), "bytes": bytes})
+}
+
+/// How a blob is had: in a word for scripts.
+fn had(catalog: &Catalog, digest: &Digest) -> &'static str {
+    match (catalog.layer(digest), catalog.held(digest), catalog.get(digest)) {
+        (Some(_), ..) => "packed",
+        (_, Some(_), _) => "held",
+        (.., Some(blob)) => match blob.stored {
+            None => "stored",
+            Some(Stored::Unshared) => "unshared",
+            Some(Stored::Encoder) => "encoder",
+            Some(Stored::Form) => "form",
+        },
+        _ => "absent",
+    }
+}
+
+/// What is aboard, for people.
+pub fn table(contents: &Contents) -> String {
     let seal = contents.seal();
     let signed = match contents.signers() {
         [] => "signature     NOT VERIFIED: anybody may have made this (give --trust)\n".to_owned(),
@@ -80,13 +111,64 @@ fn table(contents: &Contents) -> String {
         seal.files,
         bytes(seal.bytes),
     );
+    for base in &seal.requires {
+        text += &format!("builds upon   {base}\n");
+    }
+    text += &packing(contents);
     for image in contents.images() {
-        text += &describe(image);
+        text += &describe(image, contents);
     }
     text
 }
 
-fn describe(image: &PinnedImage) -> String {
+/// What packing saved, if anything was packed.
+fn packing(contents: &Contents) -> String {
+    let catalog = contents.catalog();
+    if catalog.layers.is_empty() && catalog.held.is_empty() {
+        return String::new();
+    }
+    let packs: u64 = catalog.packs.iter().map(|pack| pack.blob.size).sum();
+    let packed: u64 = catalog.layers.iter().map(|layer| layer.blob.size).sum();
+    let held: u64 = catalog.held.iter().map(|held| held.blob.size).sum();
+    format!(
+        "packed        {} of {} in {} of {}\nleft out      {} of {}, which the destination holds\n\n",
+        count(catalog.layers.len(), "layer"),
+        bytes(packed),
+        count(catalog.packs.len(), "pack"),
+        bytes(packs),
+        count(catalog.held.len(), "blob"),
+        bytes(held),
+    )
+}
+
+/// How the layers of an image are had, where that is worth a word.
+fn layers(image: &PinnedImage, contents: &Contents) -> String {
+    let documents = image.documents.iter().filter_map(|it| contents.document(&it.digest));
+    let blobs = documents.flat_map(Manifest::blobs).filter(|blob| !image.omits(&blob.digest));
+    let mut seen = BTreeSet::new();
+    let mut text = String::new();
+    for blob in blobs.filter(|blob| seen.insert(blob.digest)) {
+        let word = match had(contents.catalog(), &blob.digest) {
+            "stored" => continue,
+            "packed" => packed(contents.catalog(), &blob.digest),
+            "held" => "at the destination".to_owned(),
+            "unshared" => "stored: shares too little".to_owned(),
+            "encoder" => "stored: no known encoder makes it again".to_owned(),
+            _ => "stored: not in a form that is opened".to_owned(),
+        };
+        text += &format!("  layer {}  {}, {word}\n", blob.digest, bytes(blob.size));
+    }
+    text
+}
+
+/// A packed layer: its encoder and its plain size.
+fn packed(catalog: &Catalog, digest: &Digest) -> String {
+    let Some(layer) = catalog.layer(digest) else { return String::new() };
+    let encoder = layer.coding.as_ref().map_or("plain", |coding| &coding.encoding);
+    format!("packed: {}, {} of plain content", escaped(encoder), bytes(layer.plain))
+}
+
+fn describe(image: &PinnedImage, contents: &Contents) -> String {
     let mut text = format!(
         "{}\n  {}, {}\n  from {}, because of {}\n",
         image.name,
@@ -102,7 +184,7 @@ fn describe(image: &PinnedImage) -> String {
         let platform = omitted.platform.as_ref().map_or(String::new(), |it| format!(" {it}"));
         text += &format!("  left behind{platform}  {}\n", omitted.digest);
     }
-    text + "\n"
+    text + &layers(image, contents) + "\n"
 }
 
 fn line(document: &PinnedDocument) -> String {

@@ -26,6 +26,8 @@ mod output;
 mod progress;
 mod registries;
 mod repack;
+mod sign;
+mod signers;
 mod unpack;
 mod verify;
 
@@ -74,6 +76,7 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Import(import::Args),
+    Sign(sign::Args),
     Repack(repack::Args),
     Unpack(unpack::Args),
     Diff(diff::Args),
@@ -91,6 +94,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(args, context),
             Command::Verify(args) => verify::run(args, context),
             Command::Import(args) => import::run(args, context),
+            Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Diff(args) => diff::run(args, context),

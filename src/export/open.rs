@@ -77,7 +77,11 @@ fn open_gzip(blob: &Section) -> Result<Opened, GzipError> {
         }
     }
     random &= chunks.plain - last <= MAX_STRETCH;
-    Ok(chunks.finish(Kind::Gzip, random))
+    // Another member, or anything else, behind the first.
+    match gzip.into_rest().is_at_end().map_err(GzipError::Read)? {
+        true => Ok(chunks.finish(Kind::Gzip, random)),
+        false => Err(GzipError::Kind),
+    }
 }
 
 #[derive(Default)]

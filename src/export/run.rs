@@ -17,7 +17,7 @@ use crate::oci::{CopyError, Descriptor, Digest, Manifest, PinnedImage, Unproven}
 use crate::pool;
 use crate::report::Progress;
 use crate::source::Opener;
-use crate::trust::Signer;
+use crate::trust::{Signature, Signer};
 
 /// What the seal is to say, and how the bundle is to be written.
 pub struct Order<'a> {
@@ -139,15 +139,11 @@ fn seal(order: &Order<'_>, lading: &Lading, sums: &Sums, sums_bytes: &[u8], byte
 
 /// One signature a key, each checked: a signer that errs must not end up on a medium.
 fn sign(seal: &[u8], signers: &[Box<dyn Signer>]) -> Result<Vec<(HeadFile, Vec<u8>)>, ExportError> {
-    let sign = |signer: &dyn Signer| {
-        let signature = signer.sign(seal)?;
-        signer.public().verify(seal, &signature)?;
-        Ok((HeadFile::Signature(signer.public().key_id()), signature))
-    };
     let signatures = signers
         .iter()
-        .map(|signer| sign(signer.as_ref()))
-        .collect::<Result<BTreeMap<_, _>, ExportError>>()?;
+        .map(|signer| Signature::by(signer.as_ref(), seal))
+        .map(|signature| signature.map(|it| (HeadFile::Signature(it.key_id), it.bytes)))
+        .collect::<Result<BTreeMap<_, _>, _>>()?;
     Ok(signatures.into_iter().collect())
 }
 

@@ -19,7 +19,7 @@ use crate::verify::{self, Site, VerifiedBundle, VerifyError};
 /// A layout to export from, a key to sign with, and room for bundles.
 pub(crate) struct Maker {
     dir: tempfile::TempDir,
-    signers: Vec<Box<dyn Signer>>,
+    pub(crate) signers: Vec<Box<dyn Signer>>,
 }
 
 /// The time at which every bundle here is made and verified.

@@ -1,47 +1,33 @@
-//! Private and public keys, in the files that `openssl` reads and writes.
+//! Private and public keys, whatever their scheme.
 //!
-//! Withstands: key files that are something else, of other algorithms, damaged, encrypted with
-//! another passphrase, or made so that deriving the key takes hours or gigabytes; public keys of
-//! small order or in non-canonical form; signatures with a non-canonical S. Sources: RFC 7468
-//! (PEM), RFC 5958 (PKCS#8), RFC 8018 (PBES2), RFC 8410 (Ed25519 keys), RFC 8032.
+//! The files that hold them are read in `pem` and `ssh`; the scheme of a key is that of its file,
+//! and its signatures are taken in no other form.
 
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::pkcs8::KeypairBytes;
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
-use pkcs8::der::ErrorKind;
-use pkcs8::der::pem::PemLabel as _;
-use pkcs8::pkcs5::{self, EncryptionScheme, pbes2};
-use pkcs8::{
-    Document, EncodePrivateKey as _, EncodePublicKey as _, EncryptedPrivateKeyInfoRef, LineEnding,
-    PrivateKeyInfoRef, SecretDocument, SubjectPublicKeyInfoRef,
-};
+use pkcs8::Document;
 use sha2::Digest as _;
 use zeroize::Zeroizing;
 
-use super::TrustError;
+use super::pem;
+use super::point::{Curve, Point};
+use super::private::Private;
 use super::scheme::Scheme;
+use super::ssh::{self, SshKey};
+use super::{TrustError, not_a_key};
 use crate::oci::{hex, unhex};
 
-/// Larger than any key file of a scheme that is known or planned.
-const MAX_PEM_SIZE: usize = 16 * 1024;
-/// PBKDF2 rounds when writing (OWASP's figure for HMAC-SHA-256). PBKDF2 rather than scrypt, so
-/// that a host in FIPS mode opens the file too.
-const WRITE_ROUNDS: u32 = 600_000;
-/// PBKDF2 rounds that are done for a file that asks for them: a few seconds.
-const MAX_ROUNDS: u32 = 10_000_000;
-/// The memory, in bytes, that scrypt may take.
-const MAX_SCRYPT_MEMORY: u64 = 256 * 1024 * 1024;
-/// How often scrypt may fill that memory.
-const MAX_SCRYPT_LANES: u16 = 16;
+/// Larger than any key file of a known scheme.
+const MAX_SIZE: usize = 16 * 1024;
 
 /// Signs bytes for one key: a [`SecretKey`], or something outside that holds one.
 pub trait Signer {
     /// The key that verifies what this signs.
     fn public(&self) -> &PublicKey;
 
-    /// A detached signature over `message`, in the form of the key's scheme.
+    /// A detached signature over `message`, in the form of the key's scheme. Whoever uses it
+    /// verifies it first, as [`Signature::by`](super::Signature::by) does.
     ///
     /// # Errors
     /// When the signer refuses or cannot be reached.
@@ -50,7 +36,7 @@ pub trait Signer {
 
 /// A private key. Wiped from memory when dropped; never shown.
 pub struct SecretKey {
-    signing: SigningKey,
+    private: Private,
     public: PublicKey,
 }
 
@@ -58,43 +44,32 @@ impl SecretKey {
     /// A new key from the system's random bytes.
     ///
     /// # Errors
-    /// [`TrustError::Random`].
+    /// [`TrustError::Random`]; [`TrustError::NotMadeHere`] for OpenSSH's.
     pub fn generate(scheme: Scheme) -> Result<SecretKey, TrustError> {
-        match scheme {
-            Scheme::Ed25519 => {
-                let mut seed = Zeroizing::new([0; 32]);
-                getrandom::fill(&mut *seed).map_err(TrustError::Random)?;
-                SecretKey::ed25519(SigningKey::from_bytes(&seed))
-            }
-        }
+        let curve = match scheme {
+            Scheme::Ed25519 => Curve::Ed25519,
+            Scheme::EcdsaP384 => Curve::P384,
+            Scheme::OpenSsh => return Err(TrustError::NotMadeHere(scheme)),
+        };
+        SecretKey::plain(Private::generate(curve)?)
     }
 
-    /// Reads a PKCS#8 PEM file, `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`. A passphrase for a key
-    /// that is not encrypted is not used.
+    /// Reads a private key file: PKCS#8 in PEM (`PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`), or
+    /// OpenSSH's own (`OPENSSH PRIVATE KEY`). A passphrase for a key that is not encrypted is not
+    /// used.
     ///
     /// # Errors
     /// [`TrustError::NotAKey`], [`TrustError::NeedsPassphrase`], [`TrustError::WrongPassphrase`],
-    /// [`TrustError::UnsupportedAlgorithm`], [`TrustError::TooCostly`].
-    pub fn from_pem(pem: &str, passphrase: Option<&[u8]>) -> Result<SecretKey, TrustError> {
-        let wanted = "private key";
-        if pem.len() > MAX_PEM_SIZE {
-            return Err(not_a_key(wanted, "the file is too large"));
+    /// [`TrustError::UnsupportedAlgorithm`], [`TrustError::TooCostly`], [`TrustError::WeakKey`].
+    pub fn from_pem(text: &str, passphrase: Option<&[u8]>) -> Result<SecretKey, TrustError> {
+        if text.len() > MAX_SIZE {
+            return Err(not_a_key("private key", "the file is too large"));
         }
-        let (label, document) =
-            SecretDocument::from_pem(pem).map_err(|_| not_a_key(wanted, "no proper PEM block"))?;
-        match label {
-            PrivateKeyInfoRef::PEM_LABEL => SecretKey::from_der(document.as_bytes()),
-            EncryptedPrivateKeyInfoRef::PEM_LABEL => {
-                let passphrase = passphrase.ok_or(TrustError::NeedsPassphrase)?;
-                let plain = decrypt(document.as_bytes(), passphrase)?;
-                SecretKey::from_der(plain.as_bytes()).map_err(|error| match error {
-                    // By chance the padding fits: what comes out is still no key.
-                    TrustError::NotAKey { .. } => TrustError::WrongPassphrase,
-                    error => error,
-                })
-            }
-            label => Err(not_a_key(wanted, label)),
+        if !ssh::is_private_file(text) {
+            return SecretKey::plain(pem::read_private(text, passphrase)?);
         }
+        let (private, key) = ssh::read_private(text, passphrase)?;
+        Ok(SecretKey { private, public: PublicKey::ssh(key) })
     }
 
     /// The key as PKCS#8 PEM; with a passphrase, encrypted by PBES2 with PBKDF2-HMAC-SHA-256 and
@@ -103,31 +78,14 @@ impl SecretKey {
     /// # Errors
     /// [`TrustError::Random`].
     pub fn to_pem(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<String>, TrustError> {
-        // Without the public key inside: openssl 1.1 does not read that form (RFC 5958's).
-        let bytes = KeypairBytes { secret_key: self.signing.to_bytes(), public_key: None };
-        let plain = bytes.to_pkcs8_der().expect("32 bytes always have a DER form");
-        let (label, document) = match passphrase {
-            None => (PrivateKeyInfoRef::PEM_LABEL, plain),
-            Some(passphrase) => {
-                (EncryptedPrivateKeyInfoRef::PEM_LABEL, encrypt(plain.as_bytes(), passphrase)?)
-            }
-        };
-        Ok(document.to_pem(label, LineEnding::LF).expect("a short document always has a PEM form"))
+        pem::write_private(&self.private, passphrase)
     }
 
-    fn from_der(bytes: &[u8]) -> Result<SecretKey, TrustError> {
-        let wanted = "private key";
-        let info = PrivateKeyInfoRef::try_from(bytes)
-            .map_err(|_| not_a_key(wanted, "the PKCS#8 content is malformed"))?;
-        check_algorithm(info.algorithm.oid)?;
-        let signing = SigningKey::try_from(info)
-            .map_err(|_| not_a_key(wanted, "the key inside is malformed"))?;
-        SecretKey::ed25519(signing)
-    }
-
-    fn ed25519(signing: SigningKey) -> Result<SecretKey, TrustError> {
-        let public = PublicKey::ed25519(signing.verifying_key())?;
-        Ok(SecretKey { signing, public })
+    fn plain(private: Private) -> Result<SecretKey, TrustError> {
+        // A seed may lead anywhere; that it leads to a sound point is checked like any point.
+        let point = private.point();
+        let public = PublicKey::plain(Point::new(point.curve(), &point.to_bytes())?);
+        Ok(SecretKey { private, public })
     }
 }
 
@@ -137,7 +95,13 @@ impl Signer for SecretKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
-        Ok(self.signing.sign(message).to_bytes().to_vec())
+        Ok(match &self.public.form {
+            Form::Pem { point, .. } => match point.curve() {
+                Curve::Ed25519 => self.private.sign(message),
+                _ => ecdsa_to_der(&self.private.sign(message)),
+            },
+            Form::Ssh(key) => ssh::sign(key, &self.private, message),
+        })
     }
 }
 
@@ -147,47 +111,50 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// A public key that is sound: canonical and of large order.
+/// A public key that is sound: canonical, on its curve and of large order.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    verifying: VerifyingKey,
-    spki: Document,
+    form: Form,
     id: KeyId,
 }
 
+/// What the file was, which decides the scheme.
+#[derive(Clone, PartialEq, Eq)]
+enum Form {
+    /// A SubjectPublicKeyInfo.
+    Pem { point: Point, spki: Document },
+    /// A key of OpenSSH.
+    Ssh(SshKey),
+}
+
 impl PublicKey {
-    /// Reads a `PUBLIC KEY` PEM file (SubjectPublicKeyInfo).
+    /// Reads a `PUBLIC KEY` PEM file (SubjectPublicKeyInfo). For other files see
+    /// [`KeyRecord::parse`](super::KeyRecord::parse).
     ///
     /// # Errors
     /// [`TrustError::NotAKey`], [`TrustError::UnsupportedAlgorithm`], [`TrustError::WeakKey`].
-    pub fn from_pem(pem: &str) -> Result<PublicKey, TrustError> {
-        let wanted = "public key";
-        if pem.len() > MAX_PEM_SIZE {
-            return Err(not_a_key(wanted, "the file is too large"));
+    pub fn from_pem(text: &str) -> Result<PublicKey, TrustError> {
+        if text.len() > MAX_SIZE {
+            return Err(not_a_key("public key", "the file is too large"));
         }
-        let (label, document) =
-            Document::from_pem(pem).map_err(|_| not_a_key(wanted, "no proper PEM block"))?;
-        if label != SubjectPublicKeyInfoRef::PEM_LABEL {
-            return Err(not_a_key(wanted, label));
-        }
-        let malformed = |_| not_a_key(wanted, "the SubjectPublicKeyInfo is malformed");
-        let info = SubjectPublicKeyInfoRef::try_from(document.as_bytes()).map_err(malformed)?;
-        check_algorithm(info.algorithm.oid)?;
-        let verifying = VerifyingKey::try_from(info)
-            .map_err(|_| not_a_key(wanted, "the key inside is malformed"))?;
-        PublicKey::ed25519(verifying)
+        pem::read_public(text).map(PublicKey::plain)
     }
 
-    /// The key as `PUBLIC KEY` PEM.
-    pub fn to_pem(&self) -> String {
-        self.spki
-            .to_pem(SubjectPublicKeyInfoRef::PEM_LABEL, LineEnding::LF)
-            .expect("a short document always has a PEM form")
+    /// The key as text: `PUBLIC KEY` PEM, or a line of OpenSSH's.
+    pub fn to_text(&self) -> String {
+        match &self.form {
+            Form::Pem { spki, .. } => pem::write_public(spki),
+            Form::Ssh(key) => key.to_line(),
+        }
     }
 
     /// The scheme of this key's signatures.
     pub fn scheme(&self) -> Scheme {
-        Scheme::Ed25519
+        match &self.form {
+            Form::Pem { point, .. } if point.curve() == Curve::Ed25519 => Scheme::Ed25519,
+            Form::Pem { .. } => Scheme::EcdsaP384,
+            Form::Ssh(_) => Scheme::OpenSsh,
+        }
     }
 
     /// The name under which signatures refer to this key.
@@ -195,25 +162,65 @@ impl PublicKey {
         self.id
     }
 
-    /// Checks a signature by this key over `message`. Strict: one message and key have no second
-    /// form of the same signature.
-    ///
-    /// # Errors
-    /// [`TrustError::BadSignature`].
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
-        let bad = |_| TrustError::BadSignature { key_id: self.id };
-        let signature = ed25519_dalek::Signature::from_slice(signature).map_err(bad)?;
-        self.verifying.verify_strict(message, &signature).map_err(bad)
+    /// True when both are the same key, though maybe in files of different kinds: who holds the one
+    /// private key holds the other.
+    pub fn is_same_key(&self, other: &PublicKey) -> bool {
+        self.point() == other.point()
     }
 
-    fn ed25519(verifying: VerifyingKey) -> Result<PublicKey, TrustError> {
-        let canonical = verifying.to_edwards().compress().to_bytes() == verifying.to_bytes();
-        if verifying.is_weak() || !canonical {
-            return Err(TrustError::WeakKey);
+    /// Checks a signature by this key over `message`.
+    ///
+    /// Strict: the form is that of the key's scheme. In Ed25519, one message and key have no second
+    /// form of a signature; in ECDSA whoever has one can make a second, which says no more.
+    ///
+    /// # Errors
+    /// [`TrustError::BadSignature`]; for keys of OpenSSH also [`TrustError::MalformedSignature`],
+    /// [`TrustError::Namespace`] and [`TrustError::NoTouch`].
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+        let good = match &self.form {
+            Form::Pem { point, .. } => match point.curve() {
+                Curve::Ed25519 => point.verifies(message, signature),
+                _ => ecdsa_from_der(signature)
+                    .is_some_and(|signature| point.verifies(message, &signature)),
+            },
+            Form::Ssh(key) => return ssh::verify(key, self.id, message, signature),
+        };
+        if good { Ok(()) } else { Err(TrustError::BadSignature { key_id: self.id }) }
+    }
+
+    /// The key of OpenSSH that this is, if it is one.
+    pub(super) fn as_ssh(&self) -> Option<&SshKey> {
+        match &self.form {
+            Form::Ssh(key) => Some(key),
+            Form::Pem { .. } => None,
         }
-        let spki = verifying.to_public_key_der().expect("32 bytes always have a DER form");
-        let id = KeyId::new(Scheme::Ed25519, spki.as_bytes());
-        Ok(PublicKey { verifying, spki, id })
+    }
+
+    /// What makes it the same key as another, whatever its id.
+    pub(super) fn material(&self) -> (Curve, Vec<u8>) {
+        (self.point().curve(), self.point().to_bytes())
+    }
+
+    fn point(&self) -> &Point {
+        match &self.form {
+            Form::Pem { point, .. } => point,
+            Form::Ssh(key) => key.point(),
+        }
+    }
+
+    fn plain(point: Point) -> PublicKey {
+        let spki = pem::spki(&point);
+        let scheme = match point.curve() {
+            Curve::Ed25519 => Scheme::Ed25519,
+            _ => Scheme::EcdsaP384,
+        };
+        let id = KeyId::new(scheme, spki.as_bytes());
+        PublicKey { form: Form::Pem { point, spki }, id }
+    }
+
+    pub(super) fn ssh(key: SshKey) -> PublicKey {
+        let id = KeyId::new(Scheme::OpenSsh, key.blob());
+        PublicKey { form: Form::Ssh(key), id }
     }
 }
 
@@ -223,17 +230,30 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The name of a public key: SHA-256 over the scheme's name, a NUL byte and the DER form of the
-/// key's SubjectPublicKeyInfo. As text, 64 lower-case hex digits.
+/// The DER form of r and s, 48 bytes each.
+fn ecdsa_to_der(signature: &[u8]) -> Vec<u8> {
+    let signature = p384::ecdsa::Signature::from_slice(signature).expect("it was just made");
+    signature.to_der().as_bytes().to_vec()
+}
+
+/// r and s, 48 bytes each, of their one DER form.
+fn ecdsa_from_der(der: &[u8]) -> Option<Vec<u8>> {
+    let signature = p384::ecdsa::Signature::from_der(der).ok()?;
+    // The parser may be lenient in a corner; openssl encodes again and compares, and so do we.
+    (signature.to_der().as_bytes() == der).then(|| signature.to_bytes().to_vec())
+}
+
+/// The name of a public key: SHA-256 over the scheme's name, a NUL byte and the key: the DER form of
+/// its SubjectPublicKeyInfo, or OpenSSH's own form. As text, 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId([u8; 32]);
 
 impl KeyId {
-    fn new(scheme: Scheme, spki: &[u8]) -> KeyId {
+    fn new(scheme: Scheme, key: &[u8]) -> KeyId {
         let mut hasher = sha2::Sha256::new();
         hasher.update(scheme.name());
         hasher.update([0]);
-        hasher.update(spki);
+        hasher.update(key);
         KeyId(hasher.finalize().into())
     }
 }
@@ -257,74 +277,4 @@ impl FromStr for KeyId {
         let invalid = || TrustError::InvalidKeyId(text.chars().take(100).collect());
         unhex(text).map(KeyId).ok_or_else(invalid)
     }
-}
-
-fn not_a_key(wanted: &'static str, found: &str) -> TrustError {
-    TrustError::NotAKey { wanted, found: found.chars().take(100).collect() }
-}
-
-fn check_algorithm(oid: pkcs8::ObjectIdentifier) -> Result<(), TrustError> {
-    match oid == ed25519_dalek::pkcs8::ALGORITHM_OID {
-        true => Ok(()),
-        false => Err(TrustError::UnsupportedAlgorithm(oid.to_string())),
-    }
-}
-
-fn encrypt(plain: &[u8], passphrase: &[u8]) -> Result<SecretDocument, TrustError> {
-    let (mut salt, mut iv) = ([0; 16], [0; 16]);
-    getrandom::fill(&mut salt).map_err(TrustError::Random)?;
-    getrandom::fill(&mut iv).map_err(TrustError::Random)?;
-    let scheme = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(WRITE_ROUNDS, &salt, iv)
-        .expect("the rounds and the salt are within what PBES2 takes");
-    let info = PrivateKeyInfoRef::try_from(plain).expect("the caller made it a moment ago");
-    Ok(info.encrypt_with_params(scheme, passphrase).expect("a short document can be encrypted"))
-}
-
-fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<SecretDocument, TrustError> {
-    let info: EncryptedPrivateKeyInfoRef<'_> = bytes.try_into().map_err(unreadable)?;
-    check_cost(&info.encryption_algorithm)?;
-    info.decrypt(passphrase).map_err(|error| match error {
-        pkcs8::Error::EncryptedPrivateKey(error) => unopened(error),
-        _ => TrustError::WrongPassphrase,
-    })
-}
-
-/// The encryption's own fields do not make sense.
-fn unreadable(error: pkcs8::Error) -> TrustError {
-    match error {
-        pkcs8::Error::Asn1(error) => match error.kind() {
-            ErrorKind::OidUnknown { oid } => TrustError::UnsupportedAlgorithm(oid.to_string()),
-            _ => not_a_key("private key", "the encrypted PKCS#8 content is malformed"),
-        },
-        _ => not_a_key("private key", "the encrypted PKCS#8 content is malformed"),
-    }
-}
-
-fn unopened(error: pkcs5::Error) -> TrustError {
-    match error {
-        pkcs5::Error::UnsupportedAlgorithm { oid } => {
-            TrustError::UnsupportedAlgorithm(oid.to_string())
-        }
-        pkcs5::Error::AlgorithmParametersInvalid { .. } => {
-            not_a_key("private key", "the parameters of its encryption make no sense")
-        }
-        _ => TrustError::WrongPassphrase,
-    }
-}
-
-/// Refuses work that a hostile file asks for, before any of it is done.
-fn check_cost(scheme: &EncryptionScheme) -> Result<(), TrustError> {
-    let EncryptionScheme::Pbes2(parameters) = scheme else {
-        return Err(TrustError::UnsupportedAlgorithm(scheme.oid().to_string()));
-    };
-    let fits = match &parameters.kdf {
-        pbes2::Kdf::Pbkdf2(pbkdf2) => (1..=MAX_ROUNDS).contains(&pbkdf2.iteration_count),
-        pbes2::Kdf::Scrypt(scrypt) => {
-            let memory = scrypt.cost_parameter.saturating_mul(128 * u64::from(scrypt.block_size));
-            (1..=MAX_SCRYPT_MEMORY).contains(&memory)
-                && (1..=MAX_SCRYPT_LANES).contains(&scrypt.parallelization)
-        }
-        _ => false,
-    };
-    if fits { Ok(()) } else { Err(TrustError::TooCostly) }
 }

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::TrustError;
-use super::key::{KeyId, PublicKey};
+use super::key::{KeyId, PublicKey, Signer};
+use super::point::Curve;
 use super::verified::Verified;
 
 /// A detached signature and the key that it is said to be of.
@@ -19,12 +20,27 @@ pub struct Signature {
     pub bytes: Vec<u8>,
 }
 
+impl Signature {
+    /// Has `signer` sign `message`, and looks whether it did.
+    ///
+    /// # Errors
+    /// When it cannot sign; [`TrustError::Signer`] when it gives something else than a signature.
+    pub fn by(signer: &dyn Signer, message: &[u8]) -> Result<Signature, TrustError> {
+        let (key, bytes) = (signer.public(), signer.sign(message)?);
+        let key_id = key.key_id();
+        key.verify(message, &bytes)
+            .map_err(|why| TrustError::Signer { key_id, why: Box::new(why) })?;
+        Ok(Signature { key_id, bytes })
+    }
+}
+
 /// A message, and the trusted keys that signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The bytes that were signed.
     pub message: Vec<u8>,
-    /// The keys: sorted, each once, at least as many as the threshold.
+    /// The keys: sorted, each once (under one of its ids, if it has several), at least as many as the
+    /// threshold.
     pub signers: Vec<KeyId>,
 }
 
@@ -36,17 +52,32 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Trusts `keys`, of which `threshold` must sign. A key that is given twice counts once.
+    /// Trusts `keys`, of which `threshold` must sign. A key that is given twice counts once, also
+    /// when it comes in files of different kinds and has an id in each.
     ///
     /// # Errors
-    /// [`TrustError::InvalidThreshold`] when the threshold is 0 or more than there are keys.
+    /// [`TrustError::InvalidThreshold`] when the threshold is 0 or more than there are keys;
+    /// [`TrustError::TwoRecords`].
     pub fn new(keys: Vec<PublicKey>, threshold: usize) -> Result<Keyring, TrustError> {
-        let keys: BTreeMap<KeyId, PublicKey> =
-            keys.into_iter().map(|key| (key.key_id(), key)).collect();
-        if !(1..=keys.len()).contains(&threshold) {
-            return Err(TrustError::InvalidThreshold { threshold, keys: keys.len() });
+        let keyring = Keyring { keys: distinct(keys)?, threshold };
+        match keyring.count() {
+            count if (1..=count).contains(&threshold) => Ok(keyring),
+            keys => Err(TrustError::InvalidThreshold { threshold, keys }),
         }
-        Ok(Keyring { keys, threshold })
+    }
+
+    /// Trusts `keys`, all of which must sign.
+    ///
+    /// # Errors
+    /// As [`Keyring::new`], when there are none.
+    pub fn of_all(keys: Vec<PublicKey>) -> Result<Keyring, TrustError> {
+        let threshold = Keyring { keys: distinct(keys.clone())?, threshold: 0 }.count();
+        Keyring::new(keys, threshold)
+    }
+
+    /// How many keys there are, whatever the number of their ids.
+    fn count(&self) -> usize {
+        self.keys.values().map(PublicKey::material).collect::<BTreeSet<_>>().len()
     }
 
     /// How many keys must sign.
@@ -72,14 +103,14 @@ impl Keyring {
         message: Vec<u8>,
         signatures: &[Signature],
     ) -> Result<Verified<Signed>, TrustError> {
-        // Keys are counted, not signatures: hence sets.
-        let mut signers = BTreeSet::new();
+        // Keys are counted, neither signatures nor ids: who holds a key can sign under all its ids.
+        let mut signers: BTreeMap<(Curve, Vec<u8>), KeyId> = BTreeMap::new();
         let mut unknown = BTreeSet::new();
         for signature in signatures {
             match self.keys.get(&signature.key_id) {
                 Some(key) => {
                     key.verify(&message, &signature.bytes)?;
-                    signers.insert(key.key_id());
+                    signers.entry(key.material()).or_insert(key.key_id());
                 }
                 None => {
                     unknown.insert(signature.key_id);
@@ -90,6 +121,19 @@ impl Keyring {
             let (needed, valid, unknown) = (self.threshold, signers.len(), unknown.len());
             return Err(TrustError::Threshold { needed, valid, unknown });
         }
-        Ok(Verified::new(Signed { message, signers: signers.into_iter().collect() }))
+        let mut signers: Vec<KeyId> = signers.into_values().collect();
+        signers.sort_unstable();
+        Ok(Verified::new(Signed { message, signers }))
     }
+}
+
+fn distinct(keys: Vec<PublicKey>) -> Result<BTreeMap<KeyId, PublicKey>, TrustError> {
+    let mut distinct: BTreeMap<KeyId, PublicKey> = BTreeMap::new();
+    for key in keys {
+        let key_id = key.key_id();
+        if *distinct.entry(key_id).or_insert_with(|| key.clone()) != key {
+            return Err(TrustError::TwoRecords { key_id });
+        }
+    }
+    Ok(distinct)
 }

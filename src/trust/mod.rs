@@ -1,31 +1,46 @@
 //! Keys, signatures and the proof of verification.
 //!
-//! A [`SecretKey`] (or anything else that is a [`Signer`]) signs bytes; a [`Keyring`] holds the keys
-//! that a site trusts and how many of them must agree, and turns bytes with signatures into
-//! [`Verified`] bytes. Nothing outside this module can make a [`Verified`].
+//! A [`SecretKey`] (or anything else that is a [`Signer`]: ssh-agent, a program) signs bytes; a
+//! [`Keyring`] holds the keys that a site trusts and how many of them must agree, and turns bytes
+//! with signatures into [`Verified`] bytes. Nothing outside this module can make a [`Verified`].
+//!
+//! The scheme of a signature is that of the key which the verifier has; what is being verified has
+//! no say in it.
 
+mod command;
+mod encryption;
 mod key;
 mod keyring;
+mod pem;
+mod point;
+mod private;
 mod scheme;
+mod ssh;
 mod verified;
 
 #[cfg(test)]
 mod tests;
 
+pub use command::CommandSigner;
 pub use key::{KeyId, PublicKey, SecretKey, Signer};
 pub use keyring::{Keyring, Signature, Signed};
 pub use scheme::Scheme;
+pub use ssh::{AgentSigner, KeyRecord, NAMESPACE};
 pub use verified::Verified;
+
+fn not_a_key(wanted: &'static str, found: &str) -> TrustError {
+    TrustError::NotAKey { wanted, found: found.chars().take(100).collect() }
+}
 
 /// Why a key or a signature is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// Something else than the key that was expected, or a damaged one. The input's fault.
-    #[error("not a {wanted} in PEM form: {}", .found.escape_debug())]
+    #[error("not a {wanted}: {}", .found.escape_debug())]
     NotAKey {
         /// `private key` or `public key`.
         wanted: &'static str,
-        /// What there is: the label of the PEM block, or what is wrong with it.
+        /// What there is: the label of the PEM block, or what is wrong with the file.
         found: String,
     },
     /// The private key is encrypted and no passphrase was given. The caller's to mend.
@@ -51,6 +66,15 @@ pub enum TrustError {
     /// Not a key id. The input's fault.
     #[error("not a key id (64 lower-case hex digits): {}", .0.escape_debug())]
     InvalidKeyId(String),
+    /// Keys of this scheme are made by other tools. The caller's to mend.
+    #[error("keys of the scheme {0} are not made here")]
+    NotMadeHere(Scheme),
+    /// One key is trusted in two ways: the records ask for different things. The caller's to mend.
+    #[error("key {key_id} is trusted twice, with different demands on its signatures")]
+    TwoRecords {
+        /// The key.
+        key_id: KeyId,
+    },
     /// No threshold that these keys can meet, or one that needs no key. The caller's fault.
     #[error("a threshold of {threshold} makes no sense with {keys} distinct keys")]
     InvalidThreshold {
@@ -66,6 +90,30 @@ pub enum TrustError {
         /// The key.
         key_id: KeyId,
     },
+    /// A signature in the name of a key of OpenSSH is not in OpenSSH's form. The input's fault.
+    #[error("the signature of key {key_id} is not one of OpenSSH's: {what}")]
+    MalformedSignature {
+        /// The key.
+        key_id: KeyId,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A signature that was made for another purpose. The input's fault.
+    #[error("the signature of key {key_id} is for the namespace `{}`, not `{NAMESPACE}`", .found.escape_debug())]
+    Namespace {
+        /// The key.
+        key_id: KeyId,
+        /// What the signature is for.
+        found: String,
+    },
+    /// An authenticator made the signature without asking its holder. Genuine, and not enough.
+    #[error("the signature of key {key_id} is genuine, but {what}")]
+    NoTouch {
+        /// The key.
+        key_id: KeyId,
+        /// What was not done.
+        what: &'static str,
+    },
     /// Too few trusted keys signed. The input's fault.
     #[error("{needed} trusted keys must sign; {valid} did, and {unknown} that are not trusted")]
     Threshold {
@@ -79,4 +127,37 @@ pub enum TrustError {
     /// The system gives no random bytes. The environment's fault.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
+    /// ssh-agent did not sign. The environment's fault.
+    #[error("ssh-agent does not sign for key {key_id}: {}", .what.escape_debug())]
+    Agent {
+        /// The key.
+        key_id: KeyId,
+        /// Why.
+        what: String,
+    },
+    /// A program that was to sign failed. The environment's fault.
+    #[error("the signer {} failed: {}{}", .program.escape_debug(), .what.escape_debug(), said(.complaint))]
+    Program {
+        /// The program.
+        program: String,
+        /// How it ended.
+        what: String,
+        /// What it printed to standard error.
+        complaint: String,
+    },
+    /// A signer gave something else than its key's signature. The environment's fault.
+    #[error("what was to sign for key {key_id} gave no good signature: {why}")]
+    Signer {
+        /// The key.
+        key_id: KeyId,
+        /// Why it is not taken.
+        why: Box<TrustError>,
+    },
+}
+
+fn said(complaint: &str) -> String {
+    match complaint {
+        "" => String::new(),
+        text => format!("; it says: {}", text.escape_debug()),
+    }
 }

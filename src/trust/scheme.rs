@@ -13,16 +13,23 @@ pub enum Scheme {
     /// Ed25519 (RFC 8032): a signature is 64 raw bytes.
     #[default]
     Ed25519,
+    /// ECDSA on P-384 with SHA-384 (FIPS 186-5), for hosts that may not use Ed25519: a signature is
+    /// the DER form of r and s.
+    EcdsaP384,
+    /// What `ssh-keygen -Y sign` makes with a key of OpenSSH: an armored signature.
+    OpenSsh,
 }
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Scheme; 1] = [Scheme::Ed25519];
+    pub const ALL: [Scheme; 3] = [Scheme::Ed25519, Scheme::EcdsaP384, Scheme::OpenSsh];
 
     /// The name, as people write it and as it goes into key ids.
     pub fn name(self) -> &'static str {
         match self {
             Scheme::Ed25519 => "ed25519",
+            Scheme::EcdsaP384 => "ecdsa-p384",
+            Scheme::OpenSsh => "openssh",
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::oci::Digest;
 use crate::trust::{Keyring, Signature};
 
 /// The most signatures that a bundle may have.
-const MAX_SIGNATURES: usize = 16;
+pub const MAX_SIGNATURES: usize = 16;
 /// The most bytes of one signature.
 const MAX_SIGNATURE_SIZE: u64 = 8 * 1024;
 

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 
 pub use blob::BlobReader;
 pub use contents::Contents;
-pub use head::{Claims, Site, claims, examine, verify};
+pub use head::{Claims, MAX_SIGNATURES, Site, claims, examine, verify};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 

@@ -87,7 +87,6 @@ fn is_damage(error: &VerifyError) -> bool {
         VerifyError::Trust(error) => matches!(error, TrustError::BadSignature { .. }),
         VerifyError::Expired { .. }
         | VerifyError::Destination { .. }
-        | VerifyError::Base(_)
         | VerifyError::TrustNumber(_)
         | VerifyError::Catalog(CatalogError::Needs(_)) => false,
         _ => true,

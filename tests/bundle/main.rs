@@ -9,6 +9,8 @@ mod flips;
 mod foreign;
 mod packagings;
 mod shown;
+mod signers;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{self, Document, Files};
+use super::packed;
 use super::{Bundle, Vector, Verdict};
 
 /// The state of SHA-256 after 1 MiB of zeros, computed by hand after FIPS 180-4.
@@ -16,17 +17,16 @@ pub(crate) fn all() -> Vec<Vector> {
             bundle: Bundle::Archive(build::archive(&directory)),
             ..good("good-archive", "One archive.", Files::new())
         },
-        good("good-chunks", "A chunks.zst, which version 1 proves and does not read.", {
-            let mut content = build::content();
-            content.insert("chunks.zst".to_owned(), b"chunks\n".to_vec());
-            build::bundle(content)
-        }),
         good("good-companions", "Files of protection and packaging, which are passed over.", {
             let mut files = directory.clone();
             for name in ["parity-0001.rs", "receipt-plant-7", "trust-0001"] {
                 files.insert(name.to_owned(), b"anything\n".to_vec());
             }
             files
+        }),
+        good("good-packed", "A layer that lies in a pack.", build::bundle(packed::content(None))),
+        good("good-packed-gzip", "A gzip layer that is made from a pack by an encoder.", {
+            build::bundle(packed::gzip_content(None))
         }),
         Vector {
             site: Some("plant-7"),

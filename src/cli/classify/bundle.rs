@@ -7,6 +7,7 @@ use crate::export::ExportError;
 use crate::import::{ImportError, InvalidMapping};
 use crate::recompress::GzipError;
 use crate::repack::RepackError;
+use crate::sign::SignError;
 use crate::unpack::UnpackError;
 use crate::verify::VerifyError;
 
@@ -169,6 +170,18 @@ impl From<UnpackError> for Failure {
         match error {
             UnpackError::Verify(error) => error.into(),
             UnpackError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignError> for Failure {
+    fn from(error: SignError) -> Failure {
+        match error {
+            SignError::Verify(error) => error.into(),
+            SignError::Trust(error) => error.into(),
+            SignError::File(error) => error.into(),
+            SignError::TooMany => Failure::new(Exit::Usage, "signatures-full", error)
+                .hint("remove signatures that nobody asks for"),
         }
     }
 }

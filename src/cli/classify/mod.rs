@@ -22,19 +22,45 @@ impl From<TrustError> for Failure {
             TrustError::WeakKey => (Exit::Damaged, "weak-key"),
             TrustError::UnknownScheme(_) => (Exit::Usage, "unknown-scheme"),
             TrustError::InvalidKeyId(_) => (Exit::Usage, "invalid-key-id"),
+            TrustError::NotMadeHere(_) => (Exit::Usage, "not-made-here"),
+            TrustError::TwoRecords { .. } => (Exit::Usage, "two-records"),
             TrustError::InvalidThreshold { .. } => (Exit::Usage, "invalid-threshold"),
             TrustError::BadSignature { .. } => (Exit::Damaged, "bad-signature"),
+            TrustError::MalformedSignature { .. } => (Exit::Damaged, "malformed-signature"),
+            TrustError::Namespace { .. } => (Exit::Damaged, "wrong-namespace"),
+            TrustError::NoTouch { .. } => (Exit::NotAllowed, "no-touch"),
             TrustError::Threshold { .. } => (Exit::NotAllowed, "threshold"),
+            TrustError::Agent { .. } => (Exit::Failed, "agent"),
+            TrustError::Program { .. } => (Exit::Failed, "signer-failed"),
+            TrustError::Signer { .. } => (Exit::Failed, "signer-erred"),
             TrustError::Random(_) => (Exit::Failed, "no-random-bytes"),
         };
         let failure = Failure::new(exit, code, &error);
         match error {
             TrustError::NotAKey { wanted: "public key", .. } => {
-                failure.hint("give the .pub file that `gapferry key new` wrote")
+                failure.hint("give the .pub file that `gapferry key new` or ssh-keygen wrote")
             }
             TrustError::NeedsPassphrase => failure.hint("give --passphrase-file FILE"),
             TrustError::UnsupportedAlgorithm(_) => {
                 failure.hint("make a key with `gapferry key new`")
+            }
+            TrustError::NotMadeHere(_) => {
+                failure.hint("make it with ssh-keygen -t ed25519, or -t ecdsa -b 384")
+            }
+            TrustError::TwoRecords { .. } => failure.hint("keep one of the two"),
+            TrustError::MalformedSignature { .. } => {
+                failure.hint("sign with `ssh-keygen -Y sign -n gapferry-seal`, or `gapferry sign`")
+            }
+            TrustError::Namespace { .. } => failure.hint(
+                "it was made for something else; sign with `ssh-keygen -Y sign -n gapferry-seal`",
+            ),
+            TrustError::NoTouch { .. } => failure.hint(
+                "sign again with a touch; or say `no-touch-required` in your record of the key",
+            ),
+            TrustError::Agent { .. } => failure.hint("see `ssh-add -l`; is SSH_AUTH_SOCK right?"),
+            TrustError::Program { .. } => failure.hint("nothing was sealed; run it by itself"),
+            TrustError::Signer { .. } => {
+                failure.hint("nothing was sealed; does the public key belong to the private one?")
             }
             TrustError::BadSignature { .. } => {
                 failure.hint("the bundle was changed after it was signed; fetch it anew")

@@ -278,7 +278,19 @@ fn fill<const N: usize>(
         sorted[places.start as usize..places.end as usize].iter()
     };
 
-    let mut code = 0u32;
+    let code = fill_short(table, root, meaning, symbols);
+    fill_long(table, root, code, meaning, symbols);
+    Ok(())
+}
+
+/// Puts the codes of up to `root` bits; gives the code that would come next.
+fn fill_short<'a, const N: usize, S: Iterator<Item = &'a u16>>(
+    table: &mut [Entry; N],
+    root: u32,
+    meaning: &[Entry],
+    symbols: impl Fn(u32) -> S,
+) -> u32 {
+    let mut code = 0;
     table[0] = Entry::NONE;
     for length in 1..=root {
         // A table of one bit more says the same twice.
@@ -290,22 +302,34 @@ fn fill<const N: usize>(
             code += 1;
         }
     }
-    let mut free = 1 << root;
-    let first_long = code;
+    code
+}
+
+/// Puts the longer codes, from `first` on, into tables of their own.
+fn fill_long<'a, const N: usize, S: Iterator<Item = &'a u16>>(
+    table: &mut [Entry; N],
+    root: u32,
+    first: u32,
+    meaning: &[Entry],
+    symbols: impl Fn(u32) -> S,
+) {
+    let front = (1 << root) - 1;
+    let mut code = first;
     for length in root + 1..=LONGEST as u32 {
         code <<= 1;
         for _ in symbols(length) {
             // In the end it holds the longest under these bits.
-            table[reversed(code, length) & ((1 << root) - 1)] = Entry(Entry::LINK | length);
+            table[reversed(code, length) & front] = Entry(Entry::LINK | length);
             code += 1;
         }
     }
-    code = first_long;
+    let mut free = 1 << root;
+    code = first;
     for length in root + 1..=LONGEST as u32 {
         code <<= 1;
         for symbol in symbols(length) {
             let bits = reversed(code, length);
-            let link = &mut table[bits & ((1 << root) - 1)];
+            let link = &mut table[bits & front];
             if link.0 >> 16 == 0 {
                 let depth = link.bits() - root;
                 *link = Entry(free << 16 | Entry::LINK | depth);
@@ -319,7 +343,6 @@ fn fill<const N: usize>(
             code += 1;
         }
     }
-    Ok(())
 }
 
 /// A code of `length` bits as it lies in the stream: the first bit lowest.

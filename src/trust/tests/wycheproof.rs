@@ -1,4 +1,4 @@
-//! Every vector of Project Wycheproof for Ed25519.
+//! Every vector of Project Wycheproof for Ed25519, and for P-384 with SHA-384.
 
 use serde::Deserialize;
 
@@ -64,4 +64,9 @@ fn run(file: &str, scheme: Scheme) -> (usize, usize) {
 #[test]
 fn ed25519_vectors_verify_or_not_as_they_say() {
     assert_eq!(run("ed25519_test.json", Scheme::Ed25519), (88, 63));
+}
+
+#[test]
+fn ecdsa_p384_vectors_verify_or_not_as_they_say() {
+    assert_eq!(run("ecdsa_secp384r1_sha384_test.json", Scheme::EcdsaP384), (194, 310));
 }

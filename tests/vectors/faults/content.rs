@@ -60,13 +60,16 @@ fn blobs() -> Vec<Vector> {
             flip(files, "catalog.json.zst");
         }),
         changed_chunks(),
+        made("chunks-malformed", "bad-chunks", "A chunks.zst that is none.", |content| {
+            content.insert("chunks.zst".to_owned(), b"chunks\n".to_vec());
+        }),
         made("blob-of-no-image", "contradiction", "A signed blob that no image has.", |content| {
             content.insert(build::blob_name(b"extra\n"), b"extra\n".to_vec());
         }),
     ]
 }
 
-/// Version 1 does not read `chunks.zst`, and proves it like any file.
+/// `chunks.zst` is proven like any file before it is read.
 fn changed_chunks() -> Vector {
     let mut content = build::content();
     content.insert("chunks.zst".to_owned(), b"chunks\n".to_vec());
@@ -278,7 +281,7 @@ fn catalogs() -> Vec<Vector> {
                 "",
                 "It needs a feature that version 1 does not have.",
                 "[]}",
-                "[\"packs\"]}",
+                "[\"later\"]}",
             )
         },
         Vector {
@@ -288,7 +291,7 @@ fn catalogs() -> Vec<Vector> {
                 "",
                 "It needs a feature that version 1 does not have, and has a field for it.",
                 "[]}",
-                "[\"packs\"],\"packs\":[]}",
+                "[\"later\"],\"later\":[]}",
             )
         },
         made("catalog-unsorted", "bad-catalog", "The blobs are not sorted.", |content| {

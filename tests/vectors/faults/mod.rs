@@ -2,13 +2,14 @@
 
 mod archives;
 mod content;
+mod packs;
 mod seal;
 
 use super::build::{self, Files};
 use super::{Bundle, Vector, Verdict};
 
 pub(crate) fn all() -> Vec<Vector> {
-    let groups = [seal::all(), content::all(), archives::all()];
+    let groups = [seal::all(), content::all(), packs::all(), archives::all()];
     groups.into_iter().flatten().collect()
 }
 

@@ -1,26 +1,20 @@
-//! `gapferry key`: makes and shows keys.
+//! `gapferry key new`: makes a key pair.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
 use serde_json::json;
 use tempfile::NamedTempFile;
-use zeroize::Zeroizing;
 
-use super::context::Context;
-use super::failure::{Exit, Failure};
-use super::input;
-use super::output::{escaped, quoted};
+use super::super::context::Context;
+use super::super::failure::{Exit, Failure};
+use super::super::input;
+use super::super::output::escaped;
+use super::beside;
 use crate::files::{self, FileError};
-use crate::trust::{PublicKey, Scheme, SecretKey, Signer as _};
+use crate::trust::{Scheme, SecretKey, Signer as _};
 
 const EXAMPLES: &str = "\
-EXAMPLES:
-  gapferry key new -o release.key
-  gapferry key show release.key.pub";
-
-const NEW_EXAMPLES: &str = "\
 EXAMPLES:
   Write release.key (for you alone) and release.key.pub (for everybody):
     gapferry key new -o release.key
@@ -28,37 +22,18 @@ EXAMPLES:
     gapferry key new -o release.key --passphrase-file passphrase.txt
   The same with openssl:
     openssl genpkey -algorithm ed25519 -aes256 -out release.key
-    openssl pkey -in release.key -pubout -out release.key.pub";
-
-const SHOW_EXAMPLES: &str = "\
-EXAMPLES:
-  Compare the key id over the phone before you trust a key:
-    gapferry key show release.key.pub
-  For scripts:
-    gapferry key show release.key.pub --output json";
-
-/// Make and show signing keys
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Args {
-    #[command(subcommand)]
-    command: KeyCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    New(NewArgs),
-    Show(ShowArgs),
-}
+    openssl pkey -in release.key -pubout -out release.key.pub
+  For hosts that may not use Ed25519 (FIPS):
+    gapferry key new -o release.key --scheme ecdsa-p384";
 
 /// Make a key pair: FILE (readable by you alone) and FILE.pub
 #[derive(Debug, clap::Args)]
-#[command(after_help = NEW_EXAMPLES)]
-struct NewArgs {
+#[command(after_help = EXAMPLES)]
+pub struct Args {
     /// The private key; the public key goes beside it, with `.pub` appended. Nothing is overwritten
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// The signature scheme: ed25519
+    /// The signature scheme: ed25519 or ecdsa-p384; keys of OpenSSH come from ssh-keygen
     #[arg(long, value_name = "SCHEME", default_value_t)]
     scheme: Scheme,
     /// Encrypt the private key with the first line of this file
@@ -66,30 +41,11 @@ struct NewArgs {
     passphrase_file: Option<PathBuf>,
 }
 
-/// Show the scheme and the id of a key, and how to check signatures without gapferry
-#[derive(Debug, clap::Args)]
-#[command(after_help = SHOW_EXAMPLES)]
-struct ShowArgs {
-    /// A public or a private key (PEM)
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// The first line of this file opens an encrypted private key
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-}
-
 /// Does it.
 ///
 /// # Errors
-/// When a file cannot be read or written, or holds no key.
+/// When a file is there already or cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    match args.command {
-        KeyCommand::New(args) => new(args, context),
-        KeyCommand::Show(args) => show(args, context),
-    }
-}
-
-fn new(args: NewArgs, context: &Context) -> Result<(), Failure> {
     let passphrase = args.passphrase_file.as_deref().map(input::secret).transpose()?;
     let public_path = beside(&args.out);
     for path in [&args.out, &public_path] {
@@ -98,7 +54,7 @@ fn new(args: NewArgs, context: &Context) -> Result<(), Failure> {
     let key = SecretKey::generate(args.scheme)?;
     let pem = key.to_pem(passphrase.as_ref().map(|line| line.as_slice()))?;
     write_new(&args.out, pem.as_bytes(), 0o600)?;
-    if let Err(failure) = write_new(&public_path, key.public().to_pem().as_bytes(), 0o644) {
+    if let Err(failure) = write_new(&public_path, key.public().to_text().as_bytes(), 0o644) {
         // Half a pair is of no use, and would stand in the way of the next try.
         std::fs::remove_file(&args.out)
             .map_err(|error| FileError::io("remove", &args.out, error))?;
@@ -119,49 +75,6 @@ fn new(args: NewArgs, context: &Context) -> Result<(), Failure> {
         escaped(&private),
         escaped(&public)
     ))
-}
-
-fn show(args: ShowArgs, context: &Context) -> Result<(), Failure> {
-    let (key, public_path) = load(&args)?;
-    let (scheme, id) = (key.scheme(), key.key_id());
-    if context.json() {
-        return context.print_json(&json!({
-            "scheme": scheme.name(),
-            "keyId": id.to_string(),
-            "publicKeyPem": key.to_pem(),
-        }));
-    }
-    let file = escaped(&quoted(&public_path.to_string_lossy()));
-    context.print(&format!(
-        "scheme  {scheme}\nkey id  {id}\ncheck   openssl pkeyutl -verify -pubin -inkey {file} \
-         -rawin -in seal -sigfile seal.{id}.sig\n"
-    ))
-}
-
-/// The public key in the file, or of the private key in it, and where the public key's file is.
-fn load(args: &ShowArgs) -> Result<(PublicKey, PathBuf), Failure> {
-    let text = input::key(&args.file)?;
-    let here = |error| Failure::from(error).at(args.file.display());
-    if !text.contains("PRIVATE KEY-----") {
-        return Ok((PublicKey::from_pem(&text).map_err(here)?, args.file.clone()));
-    }
-    let passphrase = args.passphrase_file.as_deref().map(input::secret).transpose()?;
-    let key = secret_key(&text, passphrase).map_err(here)?;
-    Ok((key.public().clone(), beside(&args.file)))
-}
-
-fn secret_key(
-    text: &str,
-    passphrase: Option<Zeroizing<Vec<u8>>>,
-) -> Result<SecretKey, crate::trust::TrustError> {
-    SecretKey::from_pem(text, passphrase.as_ref().map(|line| line.as_slice()))
-}
-
-/// `FILE.pub`.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".pub");
-    PathBuf::from(name)
 }
 
 fn refuse_existing(path: &Path) -> Result<(), Failure> {

@@ -1,0 +1,98 @@
+//! `gapferry sign`: adds signatures to a bundle.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::bundles::{BundleArgs, TrustArgs};
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::escaped;
+use super::signers::SignerArgs;
+use super::{inspect, verify};
+use crate::sign::{Added, sign};
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  The second of two people looks at the bundle and signs it too:
+    gapferry sign /media/stick/bundle --key bob.key --trust ann.key.pub
+  With a key that ssh-agent holds, without being asked:
+    gapferry sign bundle.tar --key ~/.ssh/id_ed25519.pub --yes
+  From a medium that cannot be written to; the signature travels by itself:
+    gapferry sign /media/disc/bundle --key bob.key --out .
+    gapferry verify /media/disc/bundle seal.*.sig --trust bob.key.pub
+  Without gapferry, with the key id that `gapferry key show` tells:
+    openssl pkeyutl -sign -inkey bob.key -rawin -in seal -out seal.KEY-ID.sig";
+
+/// Add signatures to a bundle, after a look at what is aboard
+///
+/// The whole bundle is read and its parts are held against each other first; what does not fit
+/// together is not signed. With --trust its signatures are verified too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Write the signatures to this directory instead of to the bundle
+    #[arg(short, long, value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
+    /// Sign without asking
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    signers: SignerArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// Does it.
+///
+/// # Errors
+/// Whatever is wrong with the bundle; when nobody agrees; when a signer fails.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if !args.yes && (context.json() || !std::io::stdin().is_terminal()) {
+        let failure = Failure::new(Exit::Usage, "not-confirmed", "nobody can be asked");
+        return Err(failure.hint("look at the bundle with `gapferry inspect`, and give --yes"));
+    }
+    let signers = args.signers.signers(context)?;
+    let contents = args.trust.look(&args.bundle.places, context)?;
+    verify::prove(&contents, context)?;
+    if !context.json() {
+        context.print(&inspect::table(&contents))?;
+    }
+    if !args.yes && !confirmed()? {
+        return Err(Failure::new(Exit::Failed, "declined", "nothing was signed"));
+    }
+    let added = sign(&contents, &signers, args.out.as_deref())?;
+    if !context.json() {
+        return context.print(&added.iter().map(line).collect::<String>());
+    }
+    let shown = added.iter().map(|added| {
+        json!({
+            "keyId": added.key_id.to_string(),
+            "written": added.written.as_ref().map(|path| path.to_string_lossy()),
+        })
+    });
+    context.print_json(&json!({
+        "seal": contents.seal_digest(), "signatures": shown.collect::<Vec<_>>(),
+    }))
+}
+
+fn line(added: &Added) -> String {
+    match &added.written {
+        Some(path) => {
+            format!("signed by {}: {}\n", added.key_id, escaped(&path.to_string_lossy()))
+        }
+        None => format!("signed by {}: before\n", added.key_id),
+    }
+}
+
+fn confirmed() -> Result<bool, Failure> {
+    let failed = |error| Failure::new(Exit::Failed, "output", format!("cannot ask: {error}"));
+    let mut asked = std::io::stderr();
+    write!(asked, "Sign this bundle? [y/N] ").and_then(|()| asked.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
