@@ -1,7 +1,11 @@
 //! A small pool of threads for work that waits on disks and networks.
 
+mod benches;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+pub use benches::Benches;
 
 /// Runs `work` on every item, on up to `jobs` threads, and gives the results in the order of the
 /// items. After an error no further item is begun.

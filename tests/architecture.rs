@@ -26,7 +26,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("unpack", &["oci", "bundle", "verify"]),
     ("repack", &["oci", "bundle", "verify"]),
     ("sign", &["trust", "bundle", "verify"]),
-    ("diff", &["oci"]),
+    ("diff", &["oci", "chunk"]),
 ];
 
 const EXPORT: [&str; 9] =

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::images::read_lock;
 use super::output::bytes;
+use crate::chunk::ChunkIndex;
 use crate::diff::{Change, Diff, Side, diff};
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
@@ -50,7 +51,8 @@ enum Thing {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let first = open(&args.first, &args.trust, context)?;
     let second = open(&args.second, &args.trust, context)?;
-    let diff = diff(&first.side(), &second.side());
+    let chunks = (first.chunks()?, second.chunks()?);
+    let diff = diff(&first.side(chunks.0.as_ref()), &second.side(chunks.1.as_ref()));
     if context.json() {
         return context.print_json(&diff);
     }
@@ -72,7 +74,15 @@ fn open(path: &Path, trust: &TrustArgs, context: &Context) -> Result<Thing, Fail
 }
 
 impl Thing {
-    fn side(&self) -> Side<'_> {
+    /// The chunks of its layers, if it is a bundle whose layers were opened.
+    fn chunks(&self) -> Result<Option<ChunkIndex>, Failure> {
+        match self {
+            Thing::Lock(_) => Ok(None),
+            Thing::Bundle(contents) => Ok(contents.chunks()?),
+        }
+    }
+
+    fn side<'a>(&'a self, chunks: Option<&'a ChunkIndex>) -> Side<'a> {
         let images: &[PinnedImage] = match self {
             Thing::Lock(lock) => lock.images(),
             Thing::Bundle(contents) => contents.images(),
@@ -80,9 +90,9 @@ impl Thing {
         let documents = images.iter().flat_map(|image| &image.documents);
         let mut blobs: BTreeMap<Digest, u64> = documents.map(|it| (it.digest, it.size)).collect();
         if let Thing::Bundle(contents) = self {
-            blobs.extend(contents.catalog().blobs.iter().map(|blob| (blob.digest, blob.size)));
+            blobs.extend(contents.catalog().image_blobs());
         }
-        Side { images, blobs }
+        Side { images, blobs, chunks }
     }
 }
 
@@ -113,6 +123,14 @@ fn table(diff: &Diff, with_bytes: bool) -> String {
             diff.new_blobs,
             bytes(diff.new_bytes),
             bytes(diff.shared_bytes)
+        );
+    }
+    if let Some(delta) = &diff.delta {
+        text += &format!(
+            "a delta would carry {} of {} of plain content before compression, and {} as it is\n",
+            bytes(delta.new_plain),
+            bytes(delta.plain),
+            bytes(delta.unopened)
         );
     }
     text

@@ -23,7 +23,7 @@ EXAMPLES:
   Everything that a reviewed lock names, to a stick:
     gapferry export --lock images.lock -o /media/stick/bundle --key release.key
   One archive, which podman and docker load too:
-    gapferry export busybox:1.35 -o busybox.tar --key release.key
+    gapferry export busybox:1.35 -o busybox.tar --key release.key --store-layers
   Volumes that fit FAT32, for one site and for 90 days:
     gapferry export -f images.txt -o out --volume-size 4GiB --key release.key \\
       --destination plant-7 --expires 90d

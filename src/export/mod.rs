@@ -1,7 +1,6 @@
 //! Planning and writing a bundle: from pinned images to a sealed bundle on a medium.
 
 mod base;
-mod benches;
 mod fetch;
 mod known;
 mod open;

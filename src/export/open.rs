@@ -1,7 +1,7 @@
 //! Opening a layer: which plain content it is made of.
 //!
 //! The bytes are those of the digest that the manifest states, and whoever made the image chose
-//! them. Withstands: streams that inflate without end (in little memory), several members, garbage
+//! them. Withstands: streams that inflate without end (in bounded memory), several members, garbage
 //! behind the end, blocks of any length. What cannot be opened is carried as it is.
 
 use crate::bundle::{Kind, Stored};
@@ -12,6 +12,8 @@ use crate::recompress::{Gzip, GzipError, MAX_STRETCH};
 
 /// Plain bytes that are read at a time.
 const PIECE: usize = 256 * 1024;
+/// The most chunks of a layer: their list is kept in memory. 256 GiB of ordinary content.
+const MAX_CHUNKS: usize = 1 << 24;
 
 /// An opened layer.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ fn open_tar(blob: &Section) -> Result<Opened, GzipError> {
     let mut chunks = Chunks::default();
     each_tar::<GzipError>(blob, &mut |piece| {
         chunks.write(piece);
-        Ok(())
+        chunks.check()
     })?;
     Ok(chunks.finish(Kind::Plain, true))
 }
@@ -71,6 +73,7 @@ fn open_gzip(blob: &Section) -> Result<Opened, GzipError> {
     let (mut chunks, mut last, mut random) = (Chunks::default(), 0, true);
     while let Some(piece) = gzip.next()? {
         chunks.write(piece);
+        chunks.check()?;
         for block in gzip.blocks() {
             random &= block.plain - last <= MAX_STRETCH;
             last = block.plain;
@@ -96,6 +99,11 @@ impl Chunks {
         self.plain += piece.len() as u64;
         let chunks = &mut self.chunks;
         self.cutter.write(piece, |chunk| chunks.push(Chunk::of(chunk)));
+    }
+
+    /// More than is kept in memory: the layer is not opened.
+    fn check(&self) -> Result<(), GzipError> {
+        if self.chunks.len() > MAX_CHUNKS { Err(GzipError::Kind) } else { Ok(()) }
     }
 
     fn finish(self, kind: Kind, random: bool) -> Opened {

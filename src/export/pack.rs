@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::open;
-use crate::bundle::{CatalogBlob, Kind, MAX_FRAME, Marks, Pack};
+use crate::bundle::{CatalogBlob, Kind, Marks, Pack};
 use crate::chunk;
 use crate::files::Section;
 use crate::oci::{BlockHasher, MARK_BLOCK};
@@ -11,6 +11,9 @@ use crate::recompress::GzipError;
 
 /// Bytes of a pack, about: it is closed by the frame that would pass this.
 const PACK: u64 = 32 * 1024 * 1024;
+/// Plain bytes of a frame. Larger ones save a little more and cost the importer: it decompresses a
+/// whole frame for whatever it takes from it, and keeps several.
+const FRAME: u64 = 4 * 1024 * 1024;
 /// Frames that are compressed at a time, at most: each takes some tens of MiB.
 const BATCH: usize = 4;
 
@@ -180,7 +183,7 @@ impl Making {
     /// Plain bytes of a frame: even one that does not shrink fits a pack.
     fn frame(&self) -> usize {
         let room = self.largest - self.largest / 64;
-        room.saturating_sub(1024).clamp(1024, MAX_FRAME) as usize
+        room.saturating_sub(1024).clamp(1024, FRAME) as usize
     }
 }
 

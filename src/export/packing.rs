@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::base::Bases;
-use super::benches::Benches;
 use super::known::{Known, Run, Share};
 use super::open::{self, Look, Opened};
 use super::pack::{self, Making, Packed};
@@ -21,7 +20,7 @@ use crate::bundle::{BlobPath, CatalogBlob, Kind, Marks, Stored, Writer};
 use crate::chunk::Chunk;
 use crate::files::{AtomicFile, FileError, Section};
 use crate::oci::CopyError;
-use crate::pool;
+use crate::pool::{self, Benches};
 use crate::recompress::{Proof, prove};
 use crate::report::Progress;
 use crate::source::Opener;

@@ -184,6 +184,17 @@ impl Contents {
         }
     }
 
+    /// The chunks of its layers, proven again; `None` when they were not opened.
+    ///
+    /// # Errors
+    /// As [`Contents::head`]; [`VerifyError::Chunks`].
+    pub fn chunks(&self) -> Result<Option<ChunkIndex>, VerifyError> {
+        if self.sums.get(&HeadFile::Chunks.into()).is_none() {
+            return Ok(None);
+        }
+        Ok(Some(ChunkIndex::parse(&self.head(HeadFile::Chunks)?)?))
+    }
+
     /// Step 8 for every blob: the sizes, before any is read.
     fn check_sizes(&self) -> Result<(), VerifyError> {
         let mut total = 0u64;

@@ -5,7 +5,8 @@
 //!    of this step).
 //! 3. Check the signatures over the seal's exact bytes; count keys against the threshold.
 //! 4. Parse those same bytes.
-//! 5. Is the bundle meant for here and now: expiry, destination, base bundles, trust number.
+//! 5. Is the bundle meant for here and now: expiry, destination, trust number. Whether what it
+//!    builds upon is at the target, the import finds before it writes anything.
 //! 6. `SHA256SUMS`: its exact signed size, its digest, then parse. Nothing missing, nothing extra.
 //! 7. `oci-layout`, `index.json`, `lading.json`, the catalog: digest, then parse; all tell the same
 //!    story.

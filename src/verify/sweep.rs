@@ -1,5 +1,5 @@
-//! Steps 8 and 9 for all blobs and layers at once, on every core: the marks let stretches of one blob be proven side
-//! by side.
+//! Steps 8 and 9 for all blobs and layers at once, on every core: the marks let stretches of one
+//! blob be proven side by side.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

@@ -18,8 +18,11 @@ use super::{StoryError, VerifyError};
 use crate::bundle::{Base, BlobPath, BundlePath, CatalogBlob, Kind, Opened, Pack};
 use crate::chunk;
 use crate::oci::{Digest, MARK_BLOCK};
+use crate::pool::Benches;
 use crate::recompress::GzipError;
 
+/// Segments that are made at a time: each takes some MiB, and more where blocks are long.
+const MAKING: usize = 4;
 /// Bytes of a segment of content that is plain as it lies.
 const SEGMENT: u64 = 4 * 1024 * 1024;
 
@@ -39,6 +42,7 @@ pub struct Workshop<'a> {
     origins: Vec<Origin<'a>>,
     places: HashMap<Digest, usize>,
     cache: Cache,
+    making: Benches,
 }
 
 /// Plain content that recipes take from.
@@ -68,7 +72,8 @@ impl<'a> Workshop<'a> {
             places.insert(digest, origins.len());
             origins.push(origin);
         }
-        Workshop { contents, destination, origins, places, cache: Cache::default() }
+        let (cache, making) = (Cache::default(), Benches::new(MAKING));
+        Workshop { contents, destination, origins, places, cache, making }
     }
 
     /// Reads a blob of an image; what the reader gives is proven (steps 8 and 9).
@@ -94,7 +99,8 @@ impl<'a> Workshop<'a> {
         let place = *self.places.get(digest).ok_or(StoryError::Unlisted(*digest))?;
         while !out.is_empty() {
             let (number, start) = self.segment(place, offset)?;
-            let segment = self.cache.get((place, number), || self.make(place, number))?;
+            let segment =
+                self.cache.get((place, number), || self.making.at(|| self.make(place, number)))?;
             let from = (offset - start) as usize;
             let there = segment.get(from..).filter(|there| !there.is_empty());
             let there = there.ok_or_else(|| self.origins[place].short(*digest))?;

@@ -118,3 +118,21 @@ fn a_layer_that_fits_no_volume_is_packed() {
     work.ok(&format!("import volumes {TRUST} --to oci:arrived"));
     assert!(blobs(&work, "arrived").contains(&layers["old-gzip:1"][0]));
 }
+
+#[test]
+fn the_frozen_bundles_are_still_taken() {
+    let work = crate::Work::new();
+    let frozen = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/frozen");
+    let trust = format!("--trust {frozen}/release.key.pub");
+    for bundle in ["packed", "delta"] {
+        work.ok(&format!("import {frozen}/{bundle}.tar {trust} --to oci:arrived"));
+    }
+    let arrived = blobs(&work, "arrived");
+    let expected = std::fs::read_to_string(format!("{frozen}/digests.txt")).unwrap();
+    let expected: Vec<&str> = expected.lines().collect();
+    assert!(expected.len() > 100, "{}", expected.len());
+    for digest in &expected {
+        assert!(arrived.contains(*digest), "{digest}");
+    }
+    assert_eq!(arrived.len(), expected.len());
+}
