@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 15] = [
+const SUBCOMMANDS: [&str; 16] = [
     "key",
     "key new",
     "key show",
@@ -19,6 +19,7 @@ const SUBCOMMANDS: [&str; 15] = [
     "import",
     "sign",
     "repack",
+    "unpack",
     "diff",
     "demo",
     "completions",

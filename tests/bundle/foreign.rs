@@ -14,7 +14,7 @@ const IMAGES: &str = "oci:TESTDATA/images:library/busybox:1.35 \
 /// The same bundle as a directory and as an archive.
 fn made() -> Work {
     let work = Work::new();
-    work.ok(&format!("export {IMAGES} -o d --key a.key"));
+    work.ok(&format!("export {IMAGES} -o d --key a.key --store-layers"));
     work.ok("repack d -o a.tar");
     work
 }

@@ -8,7 +8,7 @@ const IMAGES: &str = "oci:TESTDATA/images:library/multi:1.0 oci:TESTDATA/images:
 
 fn made() -> Work {
     let work = Work::new();
-    work.ok(&format!("export {IMAGES} -o d --key a.key --read-back"));
+    work.ok(&format!("export {IMAGES} -o d --key a.key --store-layers --read-back"));
     work
 }
 
@@ -113,7 +113,7 @@ fn a_volume_that_is_too_small_writes_nothing() {
     for line in ["repack d -o x --volume-size 1MiB", "repack d -o x --volume-size 1"] {
         assert_eq!(work.refused(line), (2, "volume-too-small".to_owned()));
     }
-    let export = format!("export {IMAGES} -o x --key a.key --volume-size 1MiB");
+    let export = format!("export {IMAGES} -o x --key a.key --store-layers --volume-size 1MiB");
     assert_eq!(work.refused(&export), (2, "volume-too-small".to_owned()));
     assert!(!work.path("x").exists());
 }
