@@ -122,7 +122,7 @@ impl Bench {
         let trust = self.path("key.pub");
         let name = |name: &String| format!("{}/bench/{name}:1", self.from.host());
         let names: Vec<String> = self.corpus.names.iter().map(name).collect();
-        let mut arguments = vec!["export", "-o", &bundle, "--key", &key];
+        let mut arguments = vec!["export", "--pack", "never", "-o", &bundle, "--key", &key];
         arguments.extend(names.iter().map(String::as_str));
         let export = self.gapferry(&arguments);
         let verify = self.gapferry(&["verify", &bundle, "--trust", &trust]);

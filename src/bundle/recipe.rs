@@ -234,6 +234,3 @@ fn check_coding(coding: &Coding, plain: u64) -> Result<(), &'static str> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;
