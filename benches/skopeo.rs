@@ -52,6 +52,18 @@ impl Options {
     }
 }
 
+impl Cost {
+    /// This, and then that: times add up, peaks do not.
+    fn and(self, other: Cost) -> Cost {
+        Cost {
+            wall: self.wall + other.wall,
+            processor: self.processor + other.processor,
+            memory: self.memory.max(other.memory),
+            written: self.written + other.written,
+        }
+    }
+}
+
 /// A phase by its name, and what it cost in a round.
 type Phase = (&'static str, fn(&Round) -> Cost);
 

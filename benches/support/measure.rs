@@ -17,16 +17,6 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// This, and then that: times add up, peaks do not.
-    pub(crate) fn and(self, other: Cost) -> Cost {
-        Cost {
-            wall: self.wall + other.wall,
-            processor: self.processor + other.processor,
-            memory: self.memory.max(other.memory),
-            written: self.written + other.written,
-        }
-    }
-
     /// The median of each quantity by itself.
     pub(crate) fn median(costs: &[Cost]) -> Cost {
         let of = |quantity: fn(&Cost) -> f64| {
