@@ -1,6 +1,6 @@
 //! `gnugzip-1`: GNU gzip 1.x, levels 1 to 9, also with `--rsyncable`, as a raw deflate stream.
 //!
-//! It is no zlib, but the elder of it: see [`super::zlib::engine`].
+//! It is no zlib, but the elder of it: see `zlib::engine`.
 
 use super::Encode;
 use super::zlib::MANY_SYMBOLS;
