@@ -28,6 +28,7 @@ mod registries;
 mod repack;
 mod sign;
 mod signers;
+mod state;
 mod unpack;
 mod verify;
 

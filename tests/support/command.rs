@@ -43,7 +43,13 @@ impl Work {
         let mut command = Command::new("timeout");
         command.arg("60").args(line.split_whitespace()).current_dir(self.0.path());
         command.env("HOME", self.0.path()).env("SOURCE_DATE_EPOCH", "1700000000");
-        for name in ["XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"] {
+        for name in [
+            "XDG_RUNTIME_DIR",
+            "XDG_STATE_HOME",
+            "GAPFERRY_STATE",
+            "REGISTRY_AUTH_FILE",
+            "DOCKER_CONFIG",
+        ] {
             command.env_remove(name);
         }
         command
