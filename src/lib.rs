@@ -21,6 +21,7 @@
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
 //! | [`select`] | what travels: list files, the lock |
+//! | [`memory`] | what a site imported |
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
@@ -39,6 +40,7 @@ pub mod export;
 pub mod files;
 pub mod import;
 pub mod layout;
+pub mod memory;
 pub mod oci;
 pub mod pool;
 pub mod recompress;

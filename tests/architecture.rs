@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -19,9 +19,10 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("source", &["oci", "layout", "registry"]),
     ("target", &["oci", "layout", "registry"]),
     ("select", &["oci", "source"]),
-    ("verify", &["oci", "trust", "recompress", "chunk", "bundle"]),
+    ("memory", &["oci", "bundle"]),
+    ("verify", &["oci", "trust", "recompress", "chunk", "bundle", "memory"]),
     ("export", &EXPORT),
-    ("import", &["oci", "bundle", "verify", "target"]),
+    ("import", &["oci", "bundle", "memory", "verify", "target"]),
     ("serve", &["oci", "layout", "bundle", "verify"]),
     ("unpack", &["oci", "bundle", "verify"]),
     ("repack", &["oci", "bundle", "verify"]),

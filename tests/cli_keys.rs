@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 19] = [
     "key",
     "key new",
     "key show",
@@ -17,6 +17,9 @@ const SUBCOMMANDS: [&str; 16] = [
     "inspect",
     "verify",
     "import",
+    "memory",
+    "memory show",
+    "memory check",
     "sign",
     "repack",
     "unpack",

@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
+use super::state::StateArgs;
 use crate::bundle::{Name, Packaging, Timestamp};
 use crate::trust::{KeyRecord, Keyring};
 use crate::verify::{self, Contents, Site, VerifiedBundle};
@@ -33,9 +34,19 @@ pub struct TrustArgs {
     /// What seals call this place; a bundle for another destination is refused
     #[arg(long, value_name = "NAME")]
     pub site: Option<Name>,
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 impl TrustArgs {
+    /// Where and when this is, without a memory.
+    ///
+    /// # Errors
+    /// When the clock is past the year 9999.
+    pub fn site(&self, context: &Context) -> Result<Site, Failure> {
+        Ok(Site { name: self.site.clone(), ..Site::at(timestamp(context.now())?) })
+    }
+
     /// The trusted keys that count at the time `now`, in seconds since 1970.
     ///
     /// # Errors
@@ -58,17 +69,24 @@ impl TrustArgs {
         Ok(Keyring::new(keys, self.threshold)?)
     }
 
-    /// Verifies the bundle in `places`, but for its blobs' bytes.
+    /// Verifies the bundle in `places`, but for its blobs' bytes, without asking the memory.
     ///
     /// # Errors
     /// Without keys, and whatever is wrong with the bundle.
     pub fn verify(&self, places: &[PathBuf], context: &Context) -> Result<VerifiedBundle, Failure> {
+        self.verify_at(places, &self.site(context)?)
+    }
+
+    /// The same at `site`.
+    ///
+    /// # Errors
+    /// As [`TrustArgs::verify`].
+    pub fn verify_at(&self, places: &[PathBuf], site: &Site) -> Result<VerifiedBundle, Failure> {
         if self.trust.is_empty() {
             let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
             return Err(failure.hint("give the maker's public key: --trust release.key.pub"));
         }
-        let site = Site { now: timestamp(context.now())?, name: self.site.clone() };
-        Ok(verify::verify(places, &self.keyring(context.now())?, &site)?)
+        Ok(verify::verify(places, &self.keyring(site.time().unix())?, site)?)
     }
 
     /// Verifies the bundle if keys are given; without, looks whether its parts fit together.

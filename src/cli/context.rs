@@ -17,6 +17,7 @@ use crate::report::Progress;
 /// What a subcommand has at hand.
 pub struct Context {
     format: Format,
+    verbose: bool,
     progress: Arc<dyn Progress>,
     variable: fn(&str) -> Option<OsString>,
     clock: fn() -> SystemTime,
@@ -27,6 +28,7 @@ impl Context {
     pub fn new(args: &OutputArgs) -> Context {
         Context {
             format: args.output,
+            verbose: args.verbose,
             progress: progress::choose(args, io::stderr().is_terminal()).into(),
             variable: |name| std::env::var_os(name),
             clock: SystemTime::now,
@@ -36,6 +38,11 @@ impl Context {
     /// True when results are to be JSON.
     pub fn json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    /// True when more is to be said.
+    pub fn verbose(&self) -> bool {
+        self.verbose
     }
 
     /// Who hears of progress.

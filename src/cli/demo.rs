@@ -169,7 +169,9 @@ fn export(
     let order = Order {
         packaging: Packaging::Directory,
         stream: "demo".parse().map_err(|error| Failure::new(Exit::Usage, "usage", error))?,
+        epoch: 1,
         sequence: now,
+        previous: None,
         created: timestamp(now)?,
         expires: None,
         destination: None,
@@ -186,7 +188,7 @@ fn export(
 
 fn verify(places: &Places, context: &Context) -> Result<VerifiedBundle, Failure> {
     let key = crate::trust::PublicKey::from_pem(&super::input::key(&places.public_key)?)?;
-    let site = Site { now: timestamp(context.now())?, name: None };
+    let site = Site::at(timestamp(context.now())?);
     let bundle =
         verify::verify(std::slice::from_ref(&places.bundle), &Keyring::new(vec![key], 1)?, &site)?;
     super::verify::prove(bundle.get(), context)?;

@@ -14,9 +14,10 @@ use super::registries;
 use super::signers::SignerArgs;
 use crate::bundle::Name;
 use crate::export::{self, BaseBundle, Bases, Order, PackMode, Plan, Summary};
+use crate::oci::Digest;
 use crate::source::Opener;
 use crate::trust::{Keyring, Signer};
-use crate::verify::{self, Claims, Site};
+use crate::verify::{self, Claims, Known, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -50,6 +51,12 @@ pub struct Args {
     /// The number of this bundle in its stream; must go up. The time in seconds unless given
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
+    /// Which counting of sequence numbers; sites take a higher one only when a trust document says so
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    epoch: u64,
+    /// The bundle before this one in the stream, or its seal: a site that did not import it says so
+    #[arg(long, value_name = "SEAL-OR-BUNDLE")]
+    previous: Option<PathBuf>,
     /// Refuse the bundle after this time: 90d, 12h, or 2027-02-20T10:00:00Z
     #[arg(long, value_name = "WHEN")]
     expires: Option<Expiry>,
@@ -184,10 +191,13 @@ fn order<'a>(
             "the bundle would expire before it is made",
         ));
     }
+    let sequence = args.sequence.unwrap_or(now);
     Ok(Order {
         packaging: args.packaging.packaging(),
         stream: args.stream.clone(),
-        sequence: args.sequence.unwrap_or(now),
+        epoch: args.epoch,
+        sequence,
+        previous: previous(args, sequence)?,
         created,
         expires,
         destination: args.destination.clone(),
@@ -204,6 +214,20 @@ fn order<'a>(
     })
 }
 
+/// The seal before this one. What it says is not proven; it must be of this stream, and lower.
+fn previous(args: &Args, sequence: u64) -> Result<Option<Digest>, Failure> {
+    let Some(place) = &args.previous else { return Ok(None) };
+    let failed = |failure: Failure| failure.at(place.display());
+    let (digest, seal) = verify::seal(place).map_err(|error| failed(error.into()))?;
+    if seal.stream == args.stream && (seal.epoch, seal.sequence) < (args.epoch, sequence) {
+        return Ok(Some(digest));
+    }
+    let (stream, epoch, last) = (seal.stream.as_str(), seal.epoch, seal.sequence);
+    let message = format!("it is of the stream `{stream}`, epoch {epoch}, sequence {last}");
+    let failure = Failure::new(Exit::Usage, "not-previous", message);
+    Err(failed(failure).hint("the new bundle must be of the same stream, with a higher --sequence"))
+}
+
 /// Verifies what was written as its receiver will: always the head files and the manifests, and
 /// the blobs on demand.
 fn check(
@@ -213,7 +237,8 @@ fn check(
     context: &Context,
 ) -> Result<(), Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
-    let site = Site { now: order.created, name: args.destination.clone() };
+    let known = Known { newest: 0, epoch: Some(order.epoch) };
+    let site = Site { name: args.destination.clone(), known, ..Site::at(order.created) };
     let written = [args.packaging.out.clone()];
     let bundle = verify::verify(&written, &Keyring::of_all(keys)?, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;

@@ -1,6 +1,7 @@
 //! `gapferry import`: loads a verified bundle into a registry or a layout.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::json;
@@ -11,10 +12,13 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
 use super::registries;
+use super::verify::skipped;
+use crate::files;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
+use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference, Repository};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
-use crate::verify::Contents;
+use crate::verify::{Contents, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -24,7 +28,9 @@ EXAMPLES:
     gapferry import bundle.tar --trust release.key.pub --to oci:/srv/images
   Under other names:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
-      --map docker.io/library=base --map quay.io=quay";
+      --map docker.io/library=base --map quay.io=quay
+  An older bundle, after the registry was lost:
+    gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
 /// Verify a bundle and load its images into a registry or a layout
 #[derive(Debug, clap::Args)]
@@ -50,6 +56,10 @@ pub struct Args {
     /// Verify the bundle and say what would go where; load nothing
     #[arg(long)]
     dry_run: bool,
+    /// Take a bundle that is older than what was imported, into a target that has nothing newer of its
+    /// stream
+    #[arg(long)]
+    restore: bool,
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
@@ -84,16 +94,25 @@ impl FromStr for To {
 /// # Errors
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let bundle = args.trust.verify(&args.bundle.places, context)?;
+    let place = args.place();
+    // Held from before the first look until the end: of two imports at once, one is refused.
+    let mut held = (!args.dry_run).then(|| args.trust.state.hold(context)).transpose()?;
+    let memory = match &held {
+        Some(held) => held.memory().clone(),
+        None => args.trust.state.memory(context)?,
+    };
+    let restore = args.restore.then(|| place.clone());
+    let site = Site { memory, restore, ..args.trust.site(context)? };
+    let bundle = args.trust.verify_at(&args.bundle.places, &site)?;
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
         &args.mapping()?,
     )?;
-    if args.dry_run {
+    let Some(held) = &mut held else {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);
-    }
+    };
     let target = args.target(context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =
@@ -102,10 +121,43 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
     })?;
-    print_summary(summary, bundle.get(), context)
+    let noted = import::remember(held, &bundle, &summary, &place, site.now).map_err(|error| {
+        Failure::from(error).hint("the images are loaded; run it again, so that it is remembered")
+    })?;
+    let memory = Remembered { before: &site.memory, now: held.memory(), noted };
+    print_summary(summary, bundle.get(), &memory, context)
+}
+
+/// The memory before and after the import, and whether it got a line.
+struct Remembered<'a> {
+    before: &'a Memory,
+    now: &'a Memory,
+    noted: bool,
 }
 
 impl Args {
+    /// The target as the memory names it.
+    fn place(&self) -> Place {
+        let name = match &self.to {
+            To::Layout(path) => [b"oci:", whole(path).as_os_str().as_bytes()].concat(),
+            To::Registry { host, .. } => {
+                let path = format!("{}/{}", host.to_ascii_lowercase(), self.registry_prefix());
+                format!("docker://{}", path.trim_end_matches('/')).into_bytes()
+            }
+        };
+        Place::new(&name)
+    }
+
+    /// The prefix in the target and the one of `--prefix`.
+    fn registry_prefix(&self) -> String {
+        let of_target = match &self.to {
+            To::Registry { prefix, .. } => prefix.as_str(),
+            To::Layout(_) => "",
+        };
+        let more = self.prefix.as_deref().unwrap_or("").trim_matches('/');
+        [of_target, more].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
+    }
+
     fn mapping(&self) -> Result<Mapping, Failure> {
         let base = match (&self.to, &self.prefix) {
             (To::Layout(_), Some(_)) => {
@@ -113,11 +165,8 @@ impl Args {
                 return Err(Failure::new(Exit::Usage, "usage", message).hint("use --map FROM=TO"));
             }
             (To::Layout(_), None) => Base::Layout,
-            (To::Registry { host, prefix }, more) => {
-                let more = more.as_deref().unwrap_or("").trim_matches('/');
-                let parts: Vec<&str> =
-                    [prefix, more].into_iter().filter(|it| !it.is_empty()).collect();
-                Base::Registry { host: host.clone(), prefix: parts.join("/") }
+            (To::Registry { host, .. }, _) => {
+                Base::Registry { host: host.clone(), prefix: self.registry_prefix() }
             }
         };
         Ok(Mapping::new(base, self.map.clone()))
@@ -131,6 +180,14 @@ impl Args {
             }
         })
     }
+}
+
+/// `path` from the root on and without links, as far as it exists.
+fn whole(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| match path.file_name() {
+        Some(name) => whole(&files::parent(path)).join(name),
+        None => path.to_owned(),
+    })
 }
 
 fn chosen<'a>(
@@ -170,7 +227,13 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Result<(), Failure> {
+fn print_summary(
+    summary: Summary,
+    contents: &Contents,
+    memory: &Remembered<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let seal = contents.seal();
     match context.json() {
         true => context.print_json(&json!({
             "seal": contents.seal_digest(),
@@ -179,8 +242,14 @@ fn print_summary(summary: Summary, contents: &Contents, context: &Context) -> Re
             })).collect::<Vec<_>>(),
             "blobs": summary.blobs,
             "bytes": summary.bytes,
+            "previousImported": memory.before.has_previous(seal),
+            "memory": {"noted": memory.noted, "head": memory.now.head().hex()},
         }))?,
-        false => context.print(&table(&summary))?,
+        false => {
+            let head = format!("memory   {}\n", memory.now.head().hex());
+            let head = if context.verbose() { head } else { String::new() };
+            context.print(&(head + &skipped(seal, memory.before) + &table(&summary)))?;
+        }
     }
     let failures = summary.images.into_iter().filter_map(|(_, _, outcome)| match outcome {
         Outcome::Failed(error) => Some(Failure::from(*error)),

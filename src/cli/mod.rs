@@ -22,6 +22,7 @@ mod inspect;
 mod key;
 mod lock;
 mod man;
+mod memory;
 mod output;
 mod progress;
 mod registries;
@@ -77,6 +78,7 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Import(import::Args),
+    Memory(memory::Args),
     Sign(sign::Args),
     Repack(repack::Args),
     Unpack(unpack::Args),
@@ -95,6 +97,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(args, context),
             Command::Verify(args) => verify::run(args, context),
             Command::Import(args) => import::run(args, context),
+            Command::Memory(args) => memory::run(args, context),
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),

@@ -6,8 +6,9 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
-use crate::bundle::BundlePath;
-use crate::verify::{Contents, VerifyError};
+use crate::bundle::{BundlePath, Seal};
+use crate::memory::Memory;
+use crate::verify::{Contents, Site, VerifyError};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -38,7 +39,9 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let bundle = args.trust.verify(&args.bundle.places, context)?;
+    let memory = args.trust.state.memory(context)?;
+    let site = Site { memory, ..args.trust.site(context)? };
+    let bundle = args.trust.verify_at(&args.bundle.places, &site)?;
     let contents = bundle.get();
     prove_blobs(contents, context)?;
     let not_made = match args.quick {
@@ -52,7 +55,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "seal": contents.seal_digest(),
             "signers": signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "stream": seal.stream.as_str(),
+            "epoch": seal.epoch,
             "sequence": seal.sequence,
+            "previous": seal.previous,
+            "previousImported": site.memory.has_previous(seal),
             "created": seal.created.to_string(),
             "images": seal.images,
             "files": seal.files,
@@ -63,6 +69,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let mut notes: String =
         seal.requires.iter().map(|base| format!("a delta of {base}\n")).collect();
+    notes += &skipped(seal, &site.memory);
     if not_made > 0 {
         let why = if args.quick { "as asked" } else { "they take from the destination" };
         notes += &format!("{} not made again: {why}\n", count(not_made, "packed layer"));
@@ -78,6 +85,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         seal.created,
         contents.seal_digest(),
     ))
+}
+
+/// A line for people when the bundle before this one was never imported.
+pub fn skipped(seal: &Seal, memory: &Memory) -> String {
+    match (seal.previous, memory.has_previous(seal)) {
+        (Some(previous), Some(false)) => {
+            format!(
+                "follows {previous}, which was not imported here: bundles between are missing\n"
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 /// The failure of a damaged blob, with the images that it belongs to.

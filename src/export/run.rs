@@ -25,8 +25,12 @@ pub struct Order<'a> {
     pub packaging: Packaging,
     /// The line of bundles that this one continues.
     pub stream: Name,
+    /// Which counting of sequence numbers; only trust documents raise it.
+    pub epoch: u64,
     /// Goes up from bundle to bundle.
     pub sequence: u64,
+    /// The seal of the bundle before this one in the stream; `None` to name none.
+    pub previous: Option<Digest>,
     /// When the bundle is made.
     pub created: Timestamp,
     /// When it is to be refused; `None` for never.
@@ -55,9 +59,6 @@ pub struct Summary {
     /// The seal.
     pub seal: Seal,
 }
-
-/// The first epoch; only a trust document raises it.
-const EPOCH: u64 = 1;
 
 /// Writes the bundle of `plan` to `out`. When it fails there is no bundle.
 ///
@@ -121,9 +122,9 @@ pub fn write(
 fn seal(order: &Order<'_>, lading: &Lading, sums: &Sums, sums_bytes: &[u8], bytes: u64) -> Seal {
     Seal {
         stream: order.stream.clone(),
-        epoch: EPOCH,
+        epoch: order.epoch,
         sequence: order.sequence,
-        previous: None,
+        previous: order.previous,
         created: order.created,
         expires: order.expires,
         destination: order.destination.clone(),

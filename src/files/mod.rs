@@ -4,6 +4,7 @@
 //! Withstands: symbolic links at any component, FIFOs, devices and sockets in the place of files
 //! (they are never opened for reading in a way that blocks), a crash between writing and renaming.
 
+mod lock;
 mod section;
 
 use std::fs::File;
@@ -13,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+pub use lock::Lock;
 pub use section::Section;
 
 /// What went wrong with a file.
@@ -33,6 +35,14 @@ pub enum FileError {
     NotRegular {
         /// Which file.
         path: PathBuf,
+    },
+    /// Another process holds the lock. The environment's fault.
+    #[error("{} is held by {}", path.display(), holder.map_or("another process".to_owned(), |id| format!("process {id}")))]
+    Locked {
+        /// Which lock.
+        path: PathBuf,
+        /// The process, if it says so.
+        holder: Option<u32>,
     },
 }
 
@@ -128,10 +138,22 @@ impl AtomicFile {
     /// # Errors
     /// [`FileError::Io`].
     pub fn create(path: &Path) -> Result<AtomicFile, FileError> {
+        AtomicFile::with_mode(path, 0o666)
+    }
+
+    /// The same, for its owner only.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn create_private(path: &Path) -> Result<AtomicFile, FileError> {
+        AtomicFile::with_mode(path, 0o600)
+    }
+
+    fn with_mode(path: &Path, mode: u32) -> Result<AtomicFile, FileError> {
         let temporary = tempfile::Builder::new()
             .prefix(".gapferry-")
             .suffix(".part")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             .tempfile_in(parent(path))
             .map_err(|error| FileError::io("create", path, error))?;
         Ok(AtomicFile { temporary, path: path.to_owned() })
@@ -169,10 +191,22 @@ impl AtomicFile {
 /// # Errors
 /// [`FileError::Io`].
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut file = AtomicFile::create(path)?;
-    file.file().write_all(bytes).map_err(|error| FileError::io("write", path, error))?;
+    write(AtomicFile::create(path)?, bytes)
+}
+
+/// The same, for its owner only.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write(AtomicFile::create_private(path)?, bytes)
+}
+
+fn write(mut file: AtomicFile, bytes: &[u8]) -> Result<(), FileError> {
+    let path = file.path().to_owned();
+    file.file().write_all(bytes).map_err(|error| FileError::io("write", &path, error))?;
     file.commit()?;
-    sync_directory(&parent(path))
+    sync_directory(&parent(&path))
 }
 
 /// Makes the names in a directory last.
@@ -201,6 +235,22 @@ pub fn create_directories(path: &Path) -> Result<(), FileError> {
         }
         _ => sync_directory(&above),
     }
+}
+
+/// Makes a directory for its owner only, and those above it. One that is there stays as it is.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn create_private_directory(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    create_directories(&above)?;
+    let made = std::fs::DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|error| FileError::io("create", path, error))?;
+    sync_directory(&above)
 }
 
 /// The directory that `path` lies in.

@@ -7,10 +7,12 @@
 mod base;
 mod map;
 mod plan;
+mod remember;
 mod run;
 
 pub use map::{Base, InvalidMapping, Mapping, Rule};
 pub use plan::{Plan, PlannedImage, plan};
+pub use remember::remember;
 pub use run::{Outcome, Summary, run};
 
 use crate::oci::{Digest, Reference};

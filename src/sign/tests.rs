@@ -22,7 +22,7 @@ fn verify_all(
 ) -> Result<VerifiedBundle, VerifyError> {
     let mut keys = vec![maker.signers[0].public().clone()];
     keys.extend(more.iter().copied().flatten().map(|signer| signer.public().clone()));
-    let site = Site { now: crate::tests::now(), name: None };
+    let site = Site::at(crate::tests::now());
     verify::verify(places, &Keyring::of_all(keys).unwrap(), &site)
 }
 

@@ -121,7 +121,9 @@ impl Maker {
         let order = Order {
             packaging,
             stream: "default".parse().unwrap(),
+            epoch: 1,
             sequence: 1,
+            previous: None,
             created: now(),
             expires: None,
             destination: None,
@@ -144,7 +146,7 @@ impl Maker {
     /// Verifies what lies in `places` with the key that signs here.
     pub(crate) fn verify(&self, places: &[PathBuf]) -> Result<VerifiedBundle, VerifyError> {
         let keys = self.signers.iter().map(|signer| signer.public().clone()).collect();
-        let site = Site { now: now(), name: None };
+        let site = Site::at(now());
         verify::verify(places, &Keyring::new(keys, 1).unwrap(), &site)
     }
 }

@@ -3,14 +3,14 @@
 //! Withstands: everything that can be put in the place of a seal or a signature. No other byte is
 //! looked at before the signatures hold.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::admit::{Site, admit};
 use super::contents::{Contents, Heads};
 use super::{Location, VerifiedBundle, VerifyError};
-use crate::bundle::{
-    BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Name, Piece, Seal, Timestamp,
-};
+use crate::bundle::{BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Piece, Seal};
 use crate::chunk::ChunkIndex;
+use crate::files::read_capped;
 use crate::oci::Digest;
 use crate::trust::{Keyring, Signature};
 
@@ -18,15 +18,8 @@ use crate::trust::{Keyring, Signature};
 pub const MAX_SIGNATURES: usize = 16;
 /// The most bytes of one signature.
 const MAX_SIGNATURE_SIZE: u64 = 8 * 1024;
-
-/// Where and when a bundle is verified.
-#[derive(Debug, Clone)]
-pub struct Site {
-    /// The time.
-    pub now: Timestamp,
-    /// What seals call this place; `None` for a place without a name.
-    pub name: Option<Name>,
-}
+/// What no archive begins with.
+const SEAL_BEGINS: &[u8] = b"gapferry bundle seal ";
 
 /// Verifies the bundle that lies in `places`: steps 1 to 7 and 10. The blobs prove themselves when
 /// they are read; [`Contents::prove_blobs`] reads them all.
@@ -43,7 +36,7 @@ pub fn verify(
     let signed = keys.verify(seal, &signatures)?; // 2, 3
     signed.try_map(|signed| {
         let seal = Seal::parse(&signed.message)?; // 4
-        admit(&seal, site)?; // 5
+        admit(&seal, &Digest::of(&signed.message), site, site.known)?; // 5
         Contents::read(medium, &signed.message, seal, signed.signers)
     })
 }
@@ -91,6 +84,18 @@ pub fn claims(places: &[PathBuf]) -> Result<Claims, VerifyError> {
     Ok(Claims { seal_digest, seal, lading, catalog, chunks })
 }
 
+/// The seal of the bundle in `place`, or the seal that `place` is, and its digest; without keys.
+///
+/// # Errors
+/// As [`claims`], about the seal.
+pub fn seal(place: &Path) -> Result<(Digest, Seal), VerifyError> {
+    let bytes = match read_capped(place, MAX_SEAL_SIZE) {
+        Ok(bytes) if bytes.starts_with(SEAL_BEGINS) => bytes,
+        _ => read_head(&Medium::gather(&[place.to_owned()])?)?.0,
+    };
+    Ok((Digest::of(&bytes), Seal::parse(&bytes)?))
+}
+
 fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
     let path = BundlePath::Head(HeadFile::Seal);
     let piece = medium.get(&path).ok_or_else(|| missing_seal(path))?;
@@ -121,17 +126,4 @@ fn missing_seal(path: BundlePath) -> VerifyError {
 
 fn too_large(path: BundlePath, piece: &Piece) -> VerifyError {
     VerifyError::TooLarge { path, cap: MAX_SEAL_SIZE, at: Location::of(piece) }
-}
-
-fn admit(seal: &Seal, site: &Site) -> Result<(), VerifyError> {
-    if let Some(expires) = seal.expires.filter(|expires| *expires <= site.now) {
-        return Err(VerifyError::Expired { expires, now: site.now });
-    }
-    if let Some(bundle) = seal.destination.clone().filter(|name| site.name.as_ref() != Some(name)) {
-        return Err(VerifyError::Destination { bundle, site: site.name.clone() });
-    }
-    match seal.trust {
-        0 => Ok(()),
-        number => Err(VerifyError::TrustNumber(number)),
-    }
 }

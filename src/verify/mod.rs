@@ -5,8 +5,9 @@
 //!    of this step).
 //! 3. Check the signatures over the seal's exact bytes; count keys against the threshold.
 //! 4. Parse those same bytes.
-//! 5. Is the bundle meant for here and now: expiry, destination, trust number. Whether what it
-//!    builds upon is at the target, the import finds before it writes anything.
+//! 5. Is the bundle meant for here and now: expiry, destination, trust number, epoch; and is it not
+//!    older than what was imported here. Whether what it builds upon is at the target, the import
+//!    finds before it writes anything.
 //! 6. `SHA256SUMS`: its exact signed size, its digest, then parse. Nothing missing, nothing extra.
 //! 7. `oci-layout`, `index.json`, `lading.json`, the catalog: digest, then parse; all tell the same
 //!    story.
@@ -15,8 +16,9 @@
 //!    ([`Workshop`]). Nothing is decompressed before step 8 has proven it.
 //! 10. Manifests: digest, then parsed strictly; every child present or stated to stay behind.
 //!
-//! Steps 11 and 12 (into the target, receipt) are [`crate::import`]'s.
+//! Steps 11 and 12 (into the target, into the memory) are [`crate::import`]'s.
 
+mod admit;
 mod blob;
 mod cache;
 mod contents;
@@ -31,9 +33,10 @@ mod workshop;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use admit::{Known, Site};
 pub use blob::BlobReader;
 pub use contents::Contents;
-pub use head::{Claims, MAX_SIGNATURES, Site, claims, examine, verify};
+pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 
@@ -43,6 +46,7 @@ use crate::bundle::{
 };
 use crate::chunk::{ChunkIndexError, FrameError};
 use crate::files::FileError;
+use crate::memory::Place;
 use crate::oci::{Digest, ManifestError};
 use crate::recompress::GzipError;
 use crate::trust::{TrustError, Verified};
@@ -103,7 +107,7 @@ pub enum VerifyError {
     Expired {
         /// According to the seal.
         expires: Timestamp,
-        /// The time here.
+        /// The time here: never earlier than a time that was signed.
         now: Timestamp,
     },
     /// The bundle is genuine and for somebody else.
@@ -117,6 +121,49 @@ pub enum VerifyError {
     /// The bundle's maker knew a trust document that this site does not know.
     #[error("the bundle was made under trust document {0}, which this site does not know")]
     TrustNumber(u64),
+    /// The bundle's maker counts in an epoch that no trust document here tells of, or in one that is
+    /// over.
+    #[error("the bundle is of epoch {bundle} of the stream `{}`; this site knows epoch {epoch}", stream.as_str())]
+    Epoch {
+        /// The stream.
+        stream: Name,
+        /// According to the seal.
+        bundle: u64,
+        /// According to what is known here.
+        epoch: u64,
+    },
+    /// The bundle is genuine, and a newer one was imported.
+    #[error("the bundle is replayed: it is {}, and {} of the stream `{}` was imported", position(bundle), position(newest), stream.as_str())]
+    Replayed {
+        /// The stream.
+        stream: Name,
+        /// Its epoch and sequence.
+        bundle: (u64, u64),
+        /// Epoch and sequence of the newest that was imported.
+        newest: (u64, u64),
+    },
+    /// The bundle is older than what the target has that it is to be restored to.
+    #[error("{place} is no target to restore to: it has {} of the stream `{}`, and the bundle is {}", position(reached), stream.as_str(), position(bundle))]
+    RestoreOwnTarget {
+        /// The target.
+        place: Place,
+        /// The stream.
+        stream: Name,
+        /// Epoch and sequence of the bundle.
+        bundle: (u64, u64),
+        /// Epoch and sequence of the newest that came to this target.
+        reached: (u64, u64),
+    },
+    /// Two bundles, both signed by enough trusted keys, claim one place in a stream.
+    #[error("TWO BUNDLES claim to be {} of the stream `{}`, both signed by trusted keys: {} was imported, and this is {}", position(bundle), stream.as_str(), seals[0], seals[1])]
+    Equivocation {
+        /// The stream.
+        stream: Name,
+        /// Their epoch and sequence.
+        bundle: (u64, u64),
+        /// The digests of both seals: that of the bundle that was imported first.
+        seals: [Digest; 2],
+    },
     /// `SHA256SUMS` is malformed. The input's fault.
     #[error(transparent)]
     Sums(#[from] SumsError),
@@ -249,6 +296,10 @@ pub enum VerifyError {
         /// The smallest stretch that is known to hold the damage.
         at: Location,
     },
+}
+
+fn position((epoch, sequence): &(u64, u64)) -> String {
+    format!("epoch {epoch}, sequence {sequence}")
 }
 
 impl VerifyError {

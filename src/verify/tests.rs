@@ -31,7 +31,7 @@ fn a_strangers_key_opens_nothing() {
     let maker = made();
     let stranger = SecretKey::generate(Scheme::Ed25519).unwrap();
     let keys = Keyring::new(vec![stranger.public().clone()], 1).unwrap();
-    let site = Site { now: now(), name: None };
+    let site = Site::at(now());
     let refused = verify(&[maker.path("bundle")], &keys, &site).unwrap_err();
     let short = TrustError::Threshold { needed: 1, valid: 0, unknown: 1 };
     assert!(matches!(refused, VerifyError::Trust(error) if error == short));

@@ -41,7 +41,7 @@ impl Victim {
     /// The whole verification.
     fn check(&self) -> Result<(), VerifyError> {
         let now = Timestamp::from_unix(1_900_000_000).unwrap();
-        let site = Site { now, name: None };
+        let site = Site::at(now);
         let bundle = verify(std::slice::from_ref(&self.place), &self.keys, &site)?;
         bundle.get().prove_blobs(&Silent).map_err(|mut damage| damage.remove(0))
     }

@@ -5,6 +5,7 @@ use super::read;
 use crate::bundle::{CatalogError, MediumError, WriteError};
 use crate::export::ExportError;
 use crate::import::{ImportError, InvalidMapping};
+use crate::memory::MemoryError;
 use crate::recompress::GzipError;
 use crate::repack::RepackError;
 use crate::sign::SignError;
@@ -73,6 +74,26 @@ impl From<VerifyError> for Failure {
             E::TrustNumber(_) => {
                 (Exit::NotAllowed, "unknown-trust", "fetch the newer trust document first")
             }
+            E::Epoch { .. } => (
+                Exit::NotAllowed,
+                "unknown-epoch",
+                "only a trust document changes the epoch; ask the maker, by another way",
+            ),
+            E::Replayed { .. } => (
+                Exit::NotAllowed,
+                "replayed",
+                "ask for the newest bundle; to fill another target from an old one, use import \
+                 --restore",
+            ),
+            E::RestoreOwnTarget { .. } => {
+                (Exit::NotAllowed, "restore-own-target", "restore to a target that is new")
+            }
+            E::Equivocation { .. } => (
+                Exit::NotAllowed,
+                "equivocation",
+                "keep both bundles and ask the maker, by another way, which is right and who else \
+                 has the keys",
+            ),
             E::Missing { .. } => (
                 Exit::Damaged,
                 "missing",
@@ -155,6 +176,23 @@ impl From<ImportError> for Failure {
             }
             ImportError::ReadBack { .. } => Failure::new(Exit::Failed, "read-back", error)
                 .hint("does somebody else write to the target?"),
+        }
+    }
+}
+
+impl From<MemoryError> for Failure {
+    fn from(error: MemoryError) -> Failure {
+        let hint = "nothing was imported; find out who changed it, and compare the head with your \
+                    records; then restore it from a copy";
+        match error {
+            MemoryError::File(error) => error.into(),
+            MemoryError::Version
+            | MemoryError::Line { .. }
+            | MemoryError::Missing { .. }
+            | MemoryError::Head => Failure::new(Exit::Damaged, "bad-memory", error).hint(hint),
+            MemoryError::Contradiction => Failure::new(Exit::Failed, "memory", error),
+            MemoryError::Full => Failure::new(Exit::Failed, "memory", error)
+                .hint("keep it, and begin a new one with --state DIR"),
         }
     }
 }

@@ -106,6 +106,8 @@ impl From<FileError> for Failure {
         match &error {
             FileError::Io { .. } => Failure::new(Exit::Failed, "file", error),
             FileError::NotRegular { .. } => Failure::new(Exit::Damaged, "not-a-file", error),
+            FileError::Locked { .. } => Failure::new(Exit::Failed, "state-locked", error)
+                .hint("another command works with this state: run it again when that has ended"),
         }
     }
 }

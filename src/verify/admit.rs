@@ -1,0 +1,107 @@
+//! Step 5: is the bundle meant for here and now, and for what comes next here.
+//!
+//! Withstands: bundles that are genuine and too old, for another site, or were made obsolete by a
+//! newer one; two bundles in one place of a stream; a clock that was set back. Normative text:
+//! `formats/seal.md`.
+
+use super::VerifyError;
+use crate::bundle::{Name, Seal, Timestamp};
+use crate::memory::{Memory, Place, Standing};
+use crate::oci::Digest;
+
+/// Where and when a bundle is verified, and what was imported there.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The time, according to the clock.
+    pub now: Timestamp,
+    /// What seals call this place; `None` for a place without a name.
+    pub name: Option<Name>,
+    /// What was imported here; empty for a place that remembers nothing.
+    pub memory: Memory,
+    /// The target to which an older bundle may be restored; `None` when it may not.
+    pub restore: Option<Place>,
+    /// What trust documents say.
+    pub known: Known,
+}
+
+/// What trust documents say of a seal's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The number of the newest document; 0 for none.
+    pub newest: u64,
+    /// The epoch of the stream; `None` when no document says.
+    pub epoch: Option<u64>,
+}
+
+impl Site {
+    /// A place without a name and without a memory.
+    pub fn at(now: Timestamp) -> Site {
+        let (memory, known) = (Memory::default(), Known::default());
+        Site { now, name: None, memory, restore: None, known }
+    }
+
+    /// The time: never earlier than a time that is known to have been signed.
+    pub fn time(&self) -> Timestamp {
+        self.memory.time(self.now)
+    }
+}
+
+/// Takes or refuses a genuine seal, whose digest is `digest`.
+///
+/// # Errors
+/// Those of step 5.
+pub(super) fn admit(
+    seal: &Seal,
+    digest: &Digest,
+    site: &Site,
+    known: Known,
+) -> Result<(), VerifyError> {
+    let now = site.time();
+    if let Some(expires) = seal.expires.filter(|expires| *expires <= now) {
+        return Err(VerifyError::Expired { expires, now });
+    }
+    if let Some(bundle) = seal.destination.clone().filter(|name| site.name.as_ref() != Some(name)) {
+        return Err(VerifyError::Destination { bundle, site: site.name.clone() });
+    }
+    if seal.trust > known.newest {
+        return Err(VerifyError::TrustNumber(seal.trust));
+    }
+    check_epoch(seal, &site.memory, known)?;
+    check_order(seal, digest, site)
+}
+
+/// Only a trust document raises an epoch, for whoever raises it makes all that came before obsolete.
+fn check_epoch(seal: &Seal, memory: &Memory, known: Known) -> Result<(), VerifyError> {
+    let (epoch, older_may_pass) = match (known.epoch, memory.newest(&seal.stream)) {
+        (Some(epoch), _) => (epoch, false),
+        // What is lower is found to be replayed.
+        (None, Some(newest)) => (newest.epoch, true),
+        (None, None) => (1, false),
+    };
+    match seal.epoch == epoch || (older_may_pass && seal.epoch < epoch) {
+        true => Ok(()),
+        false => Err(VerifyError::Epoch { stream: seal.stream.clone(), bundle: seal.epoch, epoch }),
+    }
+}
+
+fn check_order(seal: &Seal, digest: &Digest, site: &Site) -> Result<(), VerifyError> {
+    let (stream, bundle) = (seal.stream.clone(), (seal.epoch, seal.sequence));
+    match (site.memory.standing(seal, digest), &site.restore) {
+        (Standing::First | Standing::Newer(_) | Standing::Same(_), _) => Ok(()),
+        (Standing::Twin(other), _) => {
+            Err(VerifyError::Equivocation { stream, bundle, seals: [other.seal, *digest] })
+        }
+        (Standing::Older(newest), None) => {
+            Err(VerifyError::Replayed { stream, bundle, newest: newest.position() })
+        }
+        (Standing::Older(_), Some(place)) => match site.memory.reached(&stream, place) {
+            Some(reached) if reached > bundle => {
+                Err(VerifyError::RestoreOwnTarget { place: place.clone(), stream, bundle, reached })
+            }
+            _ => Ok(()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
