@@ -131,16 +131,17 @@ impl Bench {
 
     fn gapferry_round(&self) -> Round {
         let (bundle, key) = (self.path("bundle"), self.path("key"));
-        let trust = self.path("key.pub");
+        let (trust, state) = (self.path("key.pub"), self.path("state"));
         let name = |name: &String| format!("{}/bench/{name}:1", self.from.host());
         let names: Vec<String> = self.corpus.names.iter().map(name).collect();
         let mut arguments = vec!["export", "--pack", "never", "-o", &bundle, "--key", &key];
         arguments.extend(names.iter().map(String::as_str));
         let export = self.gapferry(&arguments);
-        let verify = self.gapferry(&["verify", &bundle, "--trust", &trust]);
+        let verify = self.gapferry(&["verify", &bundle, "--trust", &trust, "--state", &state]);
         let to = self.to();
         let place = format!("docker://{}", to.host());
-        let import = self.gapferry(&["import", &bundle, "--trust", &trust, "--to", &place]);
+        let words = ["import", &bundle, "--trust", &trust, "--to", &place, "--state", &state];
+        let import = self.gapferry(&words);
         std::fs::remove_dir_all(&bundle).unwrap();
         Round { export, import, verify }
     }

@@ -58,6 +58,7 @@ fn run(dir: &Path, line: &str) {
         .args(line.split(' '))
         .args(["--progress", "none"])
         .current_dir(dir)
+        .env("GAPFERRY_STATE", dir.join("state"))
         .output()
         .expect("GNU time is installed");
     let report = String::from_utf8(output.stderr).unwrap();

@@ -78,7 +78,9 @@ impl Work {
         let mut command = Command::new(tool);
         let dir = self.dir.path();
         command.current_dir(dir).env("HOME", dir).env("TMPDIR", dir);
-        command.env_remove("XDG_RUNTIME_DIR").env_remove("SOURCE_DATE_EPOCH");
+        for name in ["XDG_RUNTIME_DIR", "XDG_STATE_HOME", "GAPFERRY_STATE", "SOURCE_DATE_EPOCH"] {
+            command.env_remove(name);
+        }
         command
     }
 

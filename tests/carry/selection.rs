@@ -162,7 +162,7 @@ fn a_digest_travels_without_a_tag() {
     let again = work.ok(&format!("import bundle {TRUST} --to docker://{}", to.host()));
     assert!(again.contains("already imported"), "{again}");
     // A tag and a digest: both must be true.
-    work.ok(&format!("export {at}:1.35@{BUSYBOX} -o both --key release.key"));
+    work.ok(&format!("export {at}:1.35@{BUSYBOX} -o both --key release.key --stream both"));
     work.ok(&format!("import both {TRUST} --to docker://{}", to.host()));
     assert_eq!(eyes.tags("library/busybox").into_iter().collect::<Vec<_>>(), ["1.35"]);
     let absent = BUSYBOX.replace("fd81", "0000");

@@ -28,16 +28,20 @@ fn a_delta_of_a_delta_is_made_from_what_is_there() {
     let export = |names: &[&str], out: &str, more: &str| {
         work.ok(&format!("export {} -o {out} --key release.key {more}", sources(names)))
     };
-    export(&["old-gzip:1", "plain:1"], "first", "--pack always");
+    export(&["old-gzip:1", "plain:1"], "first", "--pack always --sequence 1");
     keep_heads(&work, "first", "first-heads");
-    export(&["old-gzip:1", "new-pigz:1"], "second", "--since first-heads");
+    export(&["old-gzip:1", "new-pigz:1"], "second", "--since first-heads --sequence 2");
     keep_heads(&work, "second", "second-heads");
-    export(&["old-gzip:1", "new-pigz:1", "new-zlib:1"], "third", "--since second-heads");
+    let all = ["old-gzip:1", "new-pigz:1", "new-zlib:1"];
+    export(&all, "third", "--since second-heads --sequence 3");
     assert!(size(&work, "second") * 4 < size(&work, "first"), "little of it is new");
     assert!(size(&work, "third") < 40_000, "nothing of it is new: {}", size(&work, "third"));
 
     let registry = DockerRegistry::start();
-    for target in [format!("docker://{}/mirror", registry.host()), "oci:arrived".to_owned()] {
+    // What is old by then comes to another target with --restore.
+    for target in
+        [format!("docker://{}/mirror", registry.host()), "oci:arrived --restore".to_owned()]
+    {
         let early = work.fails(&format!("import second {TRUST} --to {target}"));
         assert_eq!((early.exit, early.code.as_str()), (4, "base-missing"));
         let seal = gapferry::oci::Digest::of(&work.read("first/seal"));
@@ -78,7 +82,7 @@ fn content_that_changed_at_the_destination_is_not_used() {
     let (work, layers) = prepared();
     work.ok(&format!("export {} -o first --key release.key", sources(&["old-gzip:1"])));
     let line = format!("export {} -o second --key release.key", sources(&["new-gzip:1"]));
-    work.ok(&format!("{line} --since first"));
+    work.ok(&format!("{line} --since first --sequence 1700000001"));
     work.ok(&format!("import first {TRUST} --to oci:arrived"));
     let base = work.path("arrived/blobs/sha256").join(&layers["old-gzip:1"][0]);
     let mut bytes = std::fs::read(&base).unwrap();
@@ -97,7 +101,7 @@ fn blobs_that_are_there_stay_behind_without_packing_too() {
     let names = ["old-gzip:1", "new-gzip:1"];
     work.ok(&format!("export {} -o first --key release.key --pack never", sources(&names[..1])));
     let line = format!("export {} -o second --key release.key --pack never", sources(&names));
-    work.ok(&format!("{line} --since first"));
+    work.ok(&format!("{line} --since first --sequence 1700000001"));
     assert!(!blobs(&work, "second").contains(&layers["old-gzip:1"][0]));
     for bundle in ["first", "second"] {
         work.ok(&format!("import {bundle} {TRUST} --to oci:arrived"));
