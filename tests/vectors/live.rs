@@ -22,7 +22,9 @@ fn judged(name: &str, exit: i32, code: &str, files: &Files, spoil: impl FnOnce(&
     }
     spoil(&bundle);
     let key = build::vectors().join("keys/release.key.pub");
-    let arguments = ["--trust".to_owned(), key.to_str().unwrap().to_owned()];
+    let state = directory.path().join("state");
+    let arguments = ["--trust", key.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    let arguments = arguments.map(str::to_owned);
     let wrong = try_bundle(name, &bundle, &arguments, exit, code);
     assert_eq!(wrong, Vec::<String>::new());
 }

@@ -7,6 +7,7 @@ mod build;
 mod faults;
 mod good;
 mod live;
+mod memory;
 mod packed;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub(crate) struct Vector {
     /// What the verifying site is called, if anything.
     pub site: Option<&'static str>,
     pub bundle: Bundle,
+    /// What lies in the site's state directory; empty for a site that imported nothing.
+    pub state: Files,
     /// Only an import refuses it: it depends on the target.
     pub import_only: bool,
 }
@@ -56,6 +59,7 @@ impl Vector {
             threshold: 1,
             site: None,
             bundle,
+            state: Files::new(),
             import_only: false,
         }
     }
@@ -86,6 +90,9 @@ impl Vector {
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let top = Path::new(self.name);
         let mut files = BTreeMap::from([(top.join("vector.txt"), self.header().into_bytes())]);
+        let kept =
+            |(name, bytes): (&String, &Vec<u8>)| (top.join("state").join(name), bytes.clone());
+        files.extend(self.state.iter().map(kept));
         match &self.bundle {
             Bundle::Archive(bytes) => {
                 files.insert(top.join("bundle.tar"), bytes.clone());
@@ -100,7 +107,7 @@ impl Vector {
 }
 
 fn all() -> Vec<Vector> {
-    let groups = [good::all(), faults::all()];
+    let groups = [good::all(), faults::all(), memory::all()];
     groups.into_iter().flatten().collect()
 }
 
@@ -189,12 +196,37 @@ fn judge(directory: &Path) -> Vec<String> {
     if header["site"] != "none" {
         arguments.extend(["--site".to_owned(), header["site"].to_owned()]);
     }
+    // An import writes there.
+    let state = tempfile::tempdir().unwrap();
+    let kept = directory.join("state");
+    let remembered = if kept.exists() { files_in(&kept) } else { Vec::new() };
+    for (name, bytes) in &remembered {
+        std::fs::write(state.path().join(name), bytes).unwrap();
+    }
+    arguments.extend(["--state".to_owned(), state.path().to_str().unwrap().to_owned()]);
     let (exit, code) = (header["exit"].parse().unwrap(), header["code"]);
     assert_eq!(header["expect"] == "ok", exit == 0, "{}", header["name"]);
-    match header["verify"] {
+    let mut wrong = match header["verify"] {
         "same" => try_bundle(header["name"], &bundle, &arguments, exit, code),
         _ => try_import(header["name"], &bundle, &arguments, exit, code),
+    };
+    let mut left = files_in(state.path());
+    left.retain(|(name, _)| name != "lock");
+    if exit != 0 && left != remembered {
+        wrong.push(format!("{}: the memory is another", header["name"]));
     }
+    wrong
+}
+
+/// The files of a directory, sorted by name.
+fn files_in(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let read = |entry: std::fs::DirEntry| {
+        (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+    };
+    let mut files: Vec<_> = entries.map(read).collect();
+    files.sort();
+    files
 }
 
 /// Verifies and imports a bundle; says what is not as it should be.
