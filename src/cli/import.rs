@@ -18,7 +18,7 @@ use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summa
 use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference, Repository};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
-use crate::verify::{Contents, Site};
+use crate::verify::{Contents, Restore, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -101,7 +101,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Some(held) => held.memory().clone(),
         None => args.trust.state.memory(context)?,
     };
-    let restore = args.restore.then(|| place.clone());
+    let restore = if args.restore { Restore::To(place.clone()) } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
     let bundle = args.trust.verify_at(&args.bundle.places, &site)?;
     let plan = import::plan(

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::output::{bytes, count};
 use crate::bundle::{BundlePath, Seal};
 use crate::memory::Memory;
-use crate::verify::{Contents, Site, VerifyError};
+use crate::verify::{Contents, Restore, Site, VerifyError};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -32,6 +32,9 @@ pub struct Args {
     /// Prove every byte of the medium, but do not make packed layers again
     #[arg(long)]
     quick: bool,
+    /// Take a bundle that is older than what was imported here
+    #[arg(long)]
+    restore: bool,
 }
 
 /// Does it.
@@ -40,7 +43,8 @@ pub struct Args {
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
-    let site = Site { memory, ..args.trust.site(context)? };
+    let restore = if args.restore { Restore::Look } else { Restore::No };
+    let site = Site { memory, restore, ..args.trust.site(context)? };
     let bundle = args.trust.verify_at(&args.bundle.places, &site)?;
     let contents = bundle.get();
     prove_blobs(contents, context)?;

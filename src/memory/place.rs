@@ -53,7 +53,9 @@ impl FromStr for Place {
             }
         }
         // Writing it again refuses every other spelling.
-        Some(Place::new(&name)).filter(|place| place.0 == text && text != "").ok_or(InvalidPlace)
+        Some(Place::new(&name))
+            .filter(|place| place.0 == text && !text.is_empty())
+            .ok_or(InvalidPlace)
     }
 }
 

@@ -18,10 +18,21 @@ pub struct Site {
     pub name: Option<Name>,
     /// What was imported here; empty for a place that remembers nothing.
     pub memory: Memory,
-    /// The target to which an older bundle may be restored; `None` when it may not.
-    pub restore: Option<Place>,
+    /// Whether a bundle may be older than what was imported.
+    pub restore: Restore,
     /// What trust documents say.
     pub known: Known,
+}
+
+/// Whether a bundle may be older than what was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restore {
+    /// It may not.
+    No,
+    /// It may come to this target, if nothing newer of its stream came there.
+    To(Place),
+    /// It may be looked at; it is not brought anywhere.
+    Look,
 }
 
 /// What trust documents say of a seal's stream.
@@ -37,7 +48,7 @@ impl Site {
     /// A place without a name and without a memory.
     pub fn at(now: Timestamp) -> Site {
         let (memory, known) = (Memory::default(), Known::default());
-        Site { now, name: None, memory, restore: None, known }
+        Site { now, name: None, memory, restore: Restore::No, known }
     }
 
     /// The time: never earlier than a time that is known to have been signed.
@@ -91,10 +102,11 @@ fn check_order(seal: &Seal, digest: &Digest, site: &Site) -> Result<(), VerifyEr
         (Standing::Twin(other), _) => {
             Err(VerifyError::Equivocation { stream, bundle, seals: [other.seal, *digest] })
         }
-        (Standing::Older(newest), None) => {
+        (Standing::Older(newest), Restore::No) => {
             Err(VerifyError::Replayed { stream, bundle, newest: newest.position() })
         }
-        (Standing::Older(_), Some(place)) => match site.memory.reached(&stream, place) {
+        (Standing::Older(_), Restore::Look) => Ok(()),
+        (Standing::Older(_), Restore::To(place)) => match site.memory.reached(&stream, place) {
             Some(reached) if reached > bundle => {
                 Err(VerifyError::RestoreOwnTarget { place: place.clone(), stream, bundle, reached })
             }

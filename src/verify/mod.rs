@@ -33,7 +33,7 @@ mod workshop;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use admit::{Known, Site};
+pub use admit::{Known, Restore, Site};
 pub use blob::BlobReader;
 pub use contents::Contents;
 pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};

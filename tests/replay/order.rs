@@ -45,6 +45,7 @@ fn an_older_bundle_is_refused_and_changes_nothing() {
     }
     assert_eq!((tree(&work.path("target")), memory(&work)), (target, before));
     assert!(!work.path("other").exists());
+    work.ok(&format!("verify b5 {TRUST} --restore"));
     // Another stream, and another site's memory, have nothing to do with it.
     tiny(&work, "stream", "--sequence 1 --stream other");
     work.ok(&format!("import stream {TRUST} --to oci:other"));

@@ -82,8 +82,8 @@ impl From<VerifyError> for Failure {
             E::Replayed { .. } => (
                 Exit::NotAllowed,
                 "replayed",
-                "ask for the newest bundle; to fill another target from an old one, use import \
-                 --restore",
+                "ask for the newest bundle; --restore verifies an old one, and imports it to another \
+                 target",
             ),
             E::RestoreOwnTarget { .. } => {
                 (Exit::NotAllowed, "restore-own-target", "restore to a target that is new")

@@ -67,7 +67,7 @@ fn two_bundles_in_one_place_are_found_however_old() {
     for sequence in [4, 7] {
         let (first, twin) = (seal(1, sequence), Seal { images: 2, ..seal(1, sequence) });
         let both = [&first, &twin].map(|seal| Digest::of(&seal.to_bytes()));
-        for restore in [None, Some(place("oci:/new"))] {
+        for restore in [Restore::No, Restore::Look, Restore::To(place("oci:/new"))] {
             let refused = plain(&twin, &Site { restore, ..site.clone() }).unwrap_err();
             assert!(matches!(&refused, VerifyError::Equivocation { seals, .. } if *seals == both));
             assert!(refused.to_string().starts_with("TWO BUNDLES claim"), "{refused}");
@@ -78,7 +78,8 @@ fn two_bundles_in_one_place_are_found_however_old() {
 #[test]
 fn an_old_bundle_is_restored_where_nothing_newer_is() {
     let site = site(&[seal(1, 4), seal(1, 7)]);
-    let to = |name: &str| Site { restore: Some(place(name)), ..site.clone() };
+    let to = |name: &str| Site { restore: Restore::To(place(name)), ..site.clone() };
+    plain(&seal(1, 5), &Site { restore: Restore::Look, ..site.clone() }).unwrap();
     plain(&seal(1, 5), &to("oci:/new")).unwrap();
     let refused = plain(&seal(1, 5), &to("oci:/own")).unwrap_err();
     assert!(matches!(refused, VerifyError::RestoreOwnTarget { reached: (1, 7), .. }));
