@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::bundle::{Catalog, Lading, Seal, Sums};
+use gapferry::memory::Memory;
 use gapferry::select::Lock;
 use serde_json::Value;
 
@@ -36,6 +37,8 @@ fn the_examples_are_what_they_are_said_to_be() {
     assert_eq!(Lading::parse(example("lading.md", "lading").as_bytes()).unwrap().images.len(), 1);
     let lock = example("lock.md", "lock");
     assert_eq!(Lock::parse("lock.md", lock.as_bytes()).unwrap().images().len(), 1);
+    let memory = example("memory.md", "memory");
+    assert_eq!(Memory::parse(memory.as_bytes(), None).unwrap().to_bytes(), memory.as_bytes());
     let catalog = example("catalog.md", "catalog");
     let packed = zstd::bulk::compress(catalog.as_bytes(), 1).unwrap();
     assert_eq!(Catalog::parse(&packed).unwrap().blobs.len(), 2);

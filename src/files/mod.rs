@@ -248,9 +248,12 @@ pub fn create_private_directory(path: &Path) -> Result<(), FileError> {
     }
     let above = parent(path);
     create_directories(&above)?;
-    let made = std::fs::DirBuilder::new().mode(0o700).create(path);
-    made.map_err(|error| FileError::io("create", path, error))?;
-    sync_directory(&above)
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        // Somebody else was faster.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(FileError::io("create", path, error)),
+        Ok(()) => sync_directory(&above),
+    }
 }
 
 /// The directory that `path` lies in.

@@ -54,6 +54,13 @@ pub fn hold(directory: &Path) -> Result<Held, MemoryError> {
     let lock = Lock::take(&directory.join(LOCK))?;
     drop(AtomicFile::create_private(&directory.join(MEMORY))?);
     let memory = read(directory)?;
+    // What a killed process left behind must not be one line more the next time.
+    let head = directory.join(HEAD);
+    if !memory.lines().is_empty()
+        && read_file(&head, MAX_HEAD_SIZE)?.is_none_or(|old| old != memory.head_bytes())
+    {
+        files::write_private(&head, &memory.head_bytes())?;
+    }
     if memory.to_bytes().len() as u64 + MAX_LINE > MAX_MEMORY_SIZE {
         return Err(MemoryError::Full);
     }

@@ -266,7 +266,8 @@ fn a_memory_that_is_gone_is_missed() {
     let kept = std::fs::read(&head).unwrap();
     std::fs::remove_file(&head).unwrap();
     assert_eq!(read(dir.path()).unwrap().lines().len(), 1, "killed before the first head");
-    std::fs::write(&head, kept).unwrap();
+    drop(hold(dir.path()).unwrap());
+    assert_eq!(std::fs::read(&head).unwrap(), kept, "whoever holds it next mends it");
     std::fs::remove_file(dir.path().join("memory")).unwrap();
     assert!(matches!(read(dir.path()), Err(MemoryError::Missing { line: 1 })));
     assert!(matches!(hold(dir.path()), Err(MemoryError::Missing { line: 1 })));

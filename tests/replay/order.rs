@@ -143,9 +143,15 @@ fn a_clock_that_is_behind_does_not_bring_back_what_expired() {
     tiny(&work, "good", "--expires 2099-12-31T00:00:00Z");
     let verify = format!("verify good {TRUST}");
     work.ok(&verify);
+    // Nobody signed with this key; it counts until 2099.
+    assert!(work.tool("ssh-keygen -q -t ed25519 -f id -N").arg("").status().unwrap().success());
+    let key = String::from_utf8(work.read("id.pub")).unwrap();
+    work.write("signers", format!("a valid-before=\"20991231Z\" {key}"));
+    work.refused("verify late --trust signers", 4, "threshold");
     work.ok(&format!("import late {TRUST} --to oci:target"));
     assert_eq!(work.json("memory show")["floor"], "2100-01-01T00:00:00Z");
     let message = work.refused(&verify, 4, "expired");
     assert!(message.contains("it is 2100-01-01T00:00:00Z"), "{message}");
     work.refused(&format!("import good {TRUST} --to oci:target"), 4, "expired");
+    work.refused("verify late --trust signers", 4, "key-not-valid");
 }
