@@ -2,6 +2,7 @@
 //! the memory when an import fails, and what is shown of it.
 
 mod broken;
+mod killed;
 mod order;
 mod shown;
 #[path = "../support/mod.rs"]

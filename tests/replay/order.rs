@@ -99,6 +99,19 @@ fn what_has_expired_is_not_restored() {
 }
 
 #[test]
+fn an_import_of_some_images_is_remembered() {
+    let work = with_bundles(&[5]);
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/archives/skopeo-oci.tar");
+    let [x, y] = ["x", "y"].map(|name| format!("{name}:1=oci-archive:{archive}"));
+    work.ok(&format!("export {x} {y} -o both --key release.key --sequence 6"));
+    work.ok(&format!("import both {TRUST} --to oci:target --image docker.io/library/x:1"));
+    assert_eq!(newest(&work), Some(6));
+    work.refused(&format!("import b5 {TRUST} --to oci:target"), 4, "replayed");
+    let rest = work.ok(&format!("import both {TRUST} --to oci:target"));
+    assert!(rest.contains("1 image loaded, 1 were there"), "{rest}");
+}
+
+#[test]
 fn two_bundles_in_one_place_are_an_alarm() {
     let work = with_bundles(&[5, 6]);
     tiny(&work, "twin5", "--sequence 5 --expires 9999-01-01T00:00:00Z");
