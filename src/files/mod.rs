@@ -4,6 +4,7 @@
 //! Withstands: symbolic links at any component, FIFOs, devices and sockets in the place of files
 //! (they are never opened for reading in a way that blocks), a crash between writing and renaming.
 
+mod part;
 mod section;
 
 use std::fs::File;
@@ -13,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+pub use part::{PartFile, open_locked};
 pub use section::Section;
 
 /// What went wrong with a file.
@@ -31,6 +33,12 @@ pub enum FileError {
     /// A link, FIFO, device, socket or directory where a file should be. The input's fault.
     #[error("{} is not a regular file; it was not opened", path.display())]
     NotRegular {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Another process works on it. The environment's fault.
+    #[error("{} is in use by another process", path.display())]
+    Busy {
         /// Which file.
         path: PathBuf,
     },
@@ -116,6 +124,14 @@ pub fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// True for the name of a file that an [`AtomicFile`] left when its process was killed.
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+const PREFIX: &str = ".gapferry-";
+const SUFFIX: &str = ".part";
+
 /// A file under a temporary name beside its place. It comes to its place complete, or not at all.
 pub struct AtomicFile {
     temporary: tempfile::NamedTempFile,
@@ -129,8 +145,8 @@ impl AtomicFile {
     /// [`FileError::Io`].
     pub fn create(path: &Path) -> Result<AtomicFile, FileError> {
         let temporary = tempfile::Builder::new()
-            .prefix(".gapferry-")
-            .suffix(".part")
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
             .tempfile_in(parent(path))
             .map_err(|error| FileError::io("create", path, error))?;

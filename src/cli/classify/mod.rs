@@ -106,6 +106,8 @@ impl From<FileError> for Failure {
         match &error {
             FileError::Io { .. } => Failure::new(Exit::Failed, "file", error),
             FileError::NotRegular { .. } => Failure::new(Exit::Damaged, "not-a-file", error),
+            FileError::Busy { .. } => Failure::new(Exit::Failed, "busy", error)
+                .hint("wait until it is done, or see what it is"),
         }
     }
 }
