@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use benches::Benches;
 
-/// Runs `work` on every item, on up to `jobs` threads, and gives the results in the order of the
+/// Runs `work` on every item, on up to `jobs` threads, this one among them, and gives the results in the order of the
 /// items. After an error no further item is begun.
 ///
 /// # Errors
@@ -30,9 +30,10 @@ pub fn run<T: Sync, R: Send, E: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, items.len().max(1)) {
+        for _ in 1..jobs.min(items.len()) {
             scope.spawn(worker);
         }
+        worker();
     });
     let mut done = done.into_inner().expect("no thread panics with the lock");
     done.sort_by_key(|(at, _)| *at);

@@ -29,6 +29,8 @@ const SYSTEM: [&str; 6] = [
     ".Spotlight-V100",
     ".fseventsd",
 ];
+/// What an export that was interrupted in its last instant leaves beside the finished bundle.
+pub(super) const JOURNAL: &str = "export.journal";
 /// Names that belong to packaging or protection and not to the content. Passed over unopened by a
 /// version that does not know them.
 const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
@@ -161,7 +163,7 @@ impl Medium {
             let name = entry.file_name();
             let extra = || MediumError::Extra(entry.path());
             let name = name.to_str().ok_or_else(extra)?;
-            if is_system(name) {
+            if is_system(name) || name == JOURNAL {
                 continue;
             }
             if COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {

@@ -34,4 +34,4 @@ pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pac
 pub use seal::{InvalidName, MAX_SEAL_SIZE, Name, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
 pub use timestamp::{InvalidTimestamp, Timestamp};
-pub use writer::{BlobWriter, Packaging, WriteError, Writer};
+pub use writer::{BlobWriter, Held as HeldBlob, Packaging, WriteError, Writer};

@@ -5,16 +5,23 @@
 //! alone. The seal comes last; until it (or the archive that holds it) has its name, there is no
 //! bundle. Normative text: `formats/packaging.md`.
 
+mod blob;
+mod leftovers;
+
 use std::collections::BTreeMap;
-use std::io::{self, Seek as _, SeekFrom, Write};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::medium::{is_system, volume_name};
-use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
+pub use blob::{BlobWriter, Held};
+
+use self::blob::{Member, Sink};
+use self::leftovers::{Leftovers, refuse_existing};
+use super::medium::volume_name;
+use super::path::{BLOB_DIRECTORY, BlobPath, HeadFile};
 use super::ustar;
-use crate::files::{self, AtomicFile, FileError};
+use crate::files::{self, AtomicFile, FileError, PartFile};
 use crate::oci::{MARK_BLOCK, read_block};
 
 /// How the files of a bundle lie on a medium.
@@ -52,11 +59,12 @@ pub enum WriteError {
     },
 }
 
-/// A bundle that is being written. Dropped before [`Writer::finish`], it leaves no bundle.
+/// A bundle that is being written. Dropped before [`Writer::finish`], it leaves no bundle, and
+/// nothing at all unless it is to be taken up later ([`Writer::keep_unfinished`]).
 pub struct Writer {
     out: PathBuf,
     packaging: Packaging,
-    made: Option<Leftovers>,
+    made: Mutex<Option<Leftovers>>,
     state: Mutex<State>,
 }
 
@@ -65,11 +73,15 @@ pub struct Writer {
 struct State {
     places: BTreeMap<BlobPath, Place>,
     archives: Vec<Archive>,
+    /// An interrupted work is taken up.
+    resumed: bool,
+    /// What is unfinished stays for later.
+    kept: bool,
 }
 
 /// An archive or a volume, and where its members end.
 struct Archive {
-    file: Arc<AtomicFile>,
+    file: Arc<PartFile>,
     end: u64,
 }
 
@@ -81,36 +93,103 @@ struct Place {
     size: u64,
 }
 
-/// The directory of an unfinished bundle. Unless the bundle is finished, what is in it is removed,
-/// and the directory too if it was made for the bundle.
-struct Leftovers {
-    directory: PathBuf,
-    /// Whether the directory was there before.
-    found: bool,
-    finished: bool,
-}
-
 impl Writer {
     /// Starts a bundle at `out`.
     ///
     /// # Errors
     /// Every [`WriteError`]; a directory at `out` must be empty, an archive must not exist.
     pub fn create(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
-        let mut state = State::default();
         let made = match packaging {
             Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::create(out)?),
             Packaging::Archive => {
                 refuse_existing(out)?;
                 files::create_directories(&files::parent(out))?;
-                let file = Arc::new(AtomicFile::create(out)?);
-                state.archives.push(Archive { file, end: 0 });
                 None
             }
         };
-        if packaging == Packaging::Directory {
-            files::create_directories(&out.join(BLOB_DIRECTORY))?;
+        Writer::begin(out, packaging, made, State::default())
+    }
+
+    /// Takes up a bundle at `out` whose writing was interrupted. What is there is used only where
+    /// [`Writer::holds`] says so.
+    ///
+    /// # Errors
+    /// [`WriteError::File`].
+    pub fn resume(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
+        let made = match packaging {
+            Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::resume(out)),
+            Packaging::Archive => None,
+        };
+        Writer::begin(out, packaging, made, State { resumed: true, kept: true, ..State::default() })
+    }
+
+    /// Removes what an interrupted work left at `out`. A finished bundle stays.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn discard(out: &Path, packaging: Packaging) -> Result<(), FileError> {
+        match packaging {
+            Packaging::Archive => PartFile::give_up(out),
+            _ => leftovers::discard(out),
         }
-        Ok(Writer { out: out.to_owned(), packaging, made, state: Mutex::new(state) })
+    }
+
+    fn begin(
+        out: &Path,
+        packaging: Packaging,
+        made: Option<Leftovers>,
+        mut state: State,
+    ) -> Result<Writer, WriteError> {
+        match packaging {
+            Packaging::Directory => files::create_directories(&out.join(BLOB_DIRECTORY))?,
+            Packaging::Archive => state.open(out)?,
+            Packaging::Volumes { .. } => {}
+        }
+        let (made, state) = (Mutex::new(made), Mutex::new(state));
+        Ok(Writer { out: out.to_owned(), packaging, made, state })
+    }
+
+    /// From now on an interruption leaves what was written, to be taken up later.
+    pub fn keep_unfinished(&self) {
+        self.state().kept = true;
+        if let Some(made) = self.made.lock().expect("no thread panics with the lock").as_mut() {
+            made.keep();
+        }
+    }
+
+    /// Removes the files that an interrupted work had open. Nobody else works here.
+    pub fn sweep(&self) {
+        if let Some(made) = self.made.lock().expect("no thread panics with the lock").as_ref() {
+            made.sweep();
+        }
+    }
+
+    /// True when an announced blob lies at its place, every byte of it.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    ///
+    /// # Panics
+    /// When the blob was not announced: the caller's mistake, not the input's.
+    pub fn holds(&self, blob: BlobPath) -> Result<bool, FileError> {
+        let (place, archive) = self.place(blob);
+        let Some(archive) = archive else {
+            let path = PathBuf::from(blob.to_string());
+            let file = match files::open_beneath(&self.out, &path) {
+                Err(error) if error.is_not_found() => return Ok(false),
+                other => other?,
+            };
+            let read = |error| FileError::io("read", &self.out.join(&path), error);
+            let size = file.metadata().map_err(read)?.len();
+            return Ok(size == place.size && blob::is_content(file, blob.digest()).map_err(read)?);
+        };
+        blob::is_member(&archive, blob, place)
+    }
+
+    fn place(&self, blob: BlobPath) -> (Place, Option<Arc<PartFile>>) {
+        let state = self.state();
+        let place = state.places[&blob];
+        (place, state.archives.get(place.archive).map(|archive| Arc::clone(&archive.file)))
     }
 
     /// Gives `blob` of `size` bytes its place, behind all that were announced before. In volumes
@@ -132,8 +211,7 @@ impl Writer {
         let archive = found.unwrap_or(state.archives.len());
         if archive == state.archives.len() && self.packaging != Packaging::Directory {
             let number = u32::try_from(archive + 1).expect("fewer volumes than files");
-            let file = Arc::new(AtomicFile::create(&self.out.join(volume_name(number)))?);
-            state.archives.push(Archive { file, end: 0 });
+            state.open(&self.out.join(volume_name(number)))?;
         }
         let offset = match state.archives.get_mut(archive) {
             Some(archive) => {
@@ -171,10 +249,7 @@ impl Writer {
     /// # Panics
     /// When the blob was not announced: the caller's mistake, not the input's.
     pub fn blob(&self, blob: BlobPath) -> Result<BlobWriter, FileError> {
-        let state = self.state();
-        let place = state.places[&blob];
-        let archive = state.archives.get(place.archive).map(|archive| Arc::clone(&archive.file));
-        drop(state);
+        let (place, archive) = self.place(blob);
         let sink = match archive {
             None => Sink::File(AtomicFile::create(&self.out.join(blob.to_string()))?),
             Some(file) => Sink::Member(Member::start(file, place.offset, blob.into(), place.size)?),
@@ -187,32 +262,36 @@ impl Writer {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn hold(&self, blob: BlobPath, scratch: Option<&Path>) -> Result<AtomicFile, FileError> {
-        match (scratch, self.packaging) {
-            (None, Packaging::Directory) => AtomicFile::create(&self.out.join(blob.to_string())),
-            (None, Packaging::Volumes { .. }) => AtomicFile::create(&self.out.join("held")),
-            (None, Packaging::Archive) => {
-                AtomicFile::create(&files::parent(&self.out).join("held"))
+    pub fn hold(&self, blob: BlobPath, scratch: Option<&Path>) -> Result<Held, FileError> {
+        let directory = match (scratch, self.packaging) {
+            (None, Packaging::Directory) => {
+                let beside = AtomicFile::create(&self.out.join(blob.to_string()))?;
+                return Ok(Held::Beside(beside));
             }
-            (Some(scratch), _) => AtomicFile::create(&scratch.join("held")),
-        }
+            (None, Packaging::Volumes { .. }) => self.out.clone(),
+            (None, Packaging::Archive) => files::parent(&self.out),
+            (Some(scratch), _) => scratch.to_owned(),
+        };
+        let file = tempfile::tempfile_in(&directory);
+        let file = file.map_err(|error| FileError::io("create a file in", &directory, error))?;
+        Ok(Held::Nameless(file, directory))
     }
 
     /// Makes what [`Writer::hold`] holds an announced blob of the bundle.
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn keep(&self, blob: BlobPath, mut held: AtomicFile) -> Result<(), FileError> {
-        if held.path() == self.out.join(blob.to_string()) {
-            return held.commit();
-        }
+    pub fn keep(&self, blob: BlobPath, held: Held) -> Result<(), FileError> {
+        let (mut held, from) = match held {
+            Held::Beside(file) => return file.commit(),
+            Held::Nameless(file, from) => (file, from),
+        };
         let mut out = self.blob(blob)?;
-        let from = held.path().to_owned();
         let read = |error| FileError::io("read", &from, error);
-        held.file().seek(SeekFrom::Start(0)).map_err(read)?;
+        held.seek(SeekFrom::Start(0)).map_err(read)?;
         let mut buffer = vec![0; MARK_BLOCK];
         loop {
-            let count = read_block(held.file(), &mut buffer).map_err(read)?;
+            let count = read_block(&mut held, &mut buffer).map_err(read)?;
             if count == 0 {
                 return out.finish();
             }
@@ -234,20 +313,41 @@ impl Writer {
     ) -> Result<(), FileError> {
         let heads = heads.iter().chain(signatures).map(|(file, bytes)| (*file, bytes.as_slice()));
         let heads = heads.chain(seal.map(|seal| (HeadFile::Seal, seal)));
-        let state = self.state.into_inner().expect("no thread panics with the lock");
-        let Some(made) = self.made else {
-            for archive in state.archives {
+        let archives = std::mem::take(&mut self.state().archives);
+        let Some(made) = self.made.lock().expect("no thread panics with the lock").take() else {
+            for archive in archives {
                 archive.finish(heads.clone())?;
             }
             return files::sync_directory(&files::parent(&self.out));
         };
-        for archive in state.archives {
+        for archive in archives {
             archive.finish([])?;
         }
         if self.packaging == Packaging::Directory {
             files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
         }
         made.finish(heads)
+    }
+}
+
+impl State {
+    /// One more archive, or volume.
+    fn open(&mut self, path: &Path) -> Result<(), FileError> {
+        let file = match self.resumed {
+            true => PartFile::resume(path)?,
+            false => PartFile::create(path)?,
+        };
+        self.archives.push(Archive { file: Arc::new(file), end: 0 });
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let state = self.state();
+        if !state.kept {
+            state.archives.iter().for_each(|archive| archive.file.discard());
+        }
     }
 }
 
@@ -264,161 +364,13 @@ impl Archive {
             member.finish()?;
             self.end += ustar::member_size(size);
         }
+        // An interrupted work may have written further.
+        let length = self.file.as_file().set_len(self.end);
+        length.map_err(|error| FileError::io("cut", self.file.path(), error))?;
         let trailer = [0; ustar::TRAILER as usize];
         let written = self.file.as_file().write_all_at(&trailer, self.end);
         written.map_err(|error| FileError::io("write", self.file.path(), error))?;
         Arc::into_inner(self.file).expect("every member is finished").commit()
-    }
-}
-
-fn refuse_existing(path: &Path) -> Result<(), WriteError> {
-    match path.symlink_metadata() {
-        Ok(_) => Err(WriteError::Exists(path.to_owned())),
-        Err(_) => Ok(()),
-    }
-}
-
-impl Leftovers {
-    /// Makes `directory`, or takes it when it is there and empty, as the top of a fresh medium is.
-    fn create(directory: &Path) -> Result<Leftovers, WriteError> {
-        let found = match entries(directory) {
-            Ok(entries) if entries.is_empty() => true,
-            Ok(_) => return Err(WriteError::Exists(directory.to_owned())),
-            Err(_) => {
-                refuse_existing(directory)?;
-                files::create_directories(directory)?;
-                false
-            }
-        };
-        Ok(Leftovers { directory: directory.to_owned(), found, finished: false })
-    }
-
-    fn finish<'a>(
-        mut self,
-        heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
-    ) -> Result<(), FileError> {
-        for (head, bytes) in heads {
-            files::write_atomic(&self.directory.join(head.to_string()), bytes)?;
-        }
-        self.finished = true;
-        Ok(())
-    }
-}
-
-/// What is in a directory, but for what an operating system puts there by itself.
-fn entries(directory: &Path) -> io::Result<Vec<std::fs::DirEntry>> {
-    let own = |entry: &std::fs::DirEntry| entry.file_name().to_str().is_some_and(is_system);
-    let all = std::fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    Ok(all.into_iter().filter(|entry| !own(entry)).collect())
-}
-
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        // The directory was empty when this bundle was begun: all of it is ours.
-        for entry in entries(&self.directory).unwrap_or_default() {
-            let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                true => std::fs::remove_dir_all(entry.path()),
-                false => std::fs::remove_file(entry.path()),
-            };
-        }
-        if !self.found {
-            let _ = std::fs::remove_dir(&self.directory);
-        }
-    }
-}
-
-/// Takes the bytes of one blob: as many as were announced.
-pub struct BlobWriter {
-    sink: Sink,
-    left: u64,
-}
-
-enum Sink {
-    File(AtomicFile),
-    Member(Member),
-}
-
-impl BlobWriter {
-    /// The blob is complete and its content proven.
-    ///
-    /// # Errors
-    /// [`FileError`].
-    pub fn finish(self) -> Result<(), FileError> {
-        if self.left > 0 {
-            let error = io::Error::other("the content is shorter than announced");
-            return Err(FileError::io("write", self.file(), error));
-        }
-        match self.sink {
-            Sink::File(file) => file.commit(),
-            Sink::Member(member) => member.finish(),
-        }
-    }
-
-    /// The file that is written to, for messages.
-    pub fn file(&self) -> &Path {
-        match &self.sink {
-            Sink::File(file) => file.path(),
-            Sink::Member(member) => member.archive.path(),
-        }
-    }
-}
-
-impl Write for BlobWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() as u64 > self.left {
-            return Err(io::Error::other("the content is longer than announced"));
-        }
-        let count = match &mut self.sink {
-            Sink::File(file) => file.file().write(bytes)?,
-            Sink::Member(member) => member.write(bytes)?,
-        };
-        self.left -= count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A member of an archive, written at its place.
-struct Member {
-    archive: Arc<AtomicFile>,
-    at: u64,
-}
-
-impl Member {
-    fn start(
-        archive: Arc<AtomicFile>,
-        offset: u64,
-        name: BundlePath,
-        size: u64,
-    ) -> Result<Member, FileError> {
-        let written = archive.as_file().write_all_at(&ustar::header(&name, size), offset);
-        written.map_err(|error| FileError::io("write", archive.path(), error))?;
-        Ok(Member { archive, at: offset + ustar::BLOCK })
-    }
-
-    fn finish(self) -> Result<(), FileError> {
-        let zeros = [0; ustar::BLOCK as usize];
-        let padding = ustar::padding(self.at) as usize;
-        let written = self.archive.as_file().write_all_at(&zeros[..padding], self.at);
-        written.map_err(|error| FileError::io("write", self.archive.path(), error))
-    }
-}
-
-impl Write for Member {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.archive.as_file().write_at(bytes, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -163,7 +163,7 @@ fn export(
     places: &Places,
     context: &Context,
 ) -> Result<(), Failure> {
-    let documents = export::fetch_documents(images, opener, JOBS)?;
+    let documents = export::fetch_documents(images, opener, None, JOBS)?;
     let plan = export::plan(images.to_vec(), documents)?;
     let now = context.signing_time()?;
     let order = Order {
@@ -182,7 +182,7 @@ fn export(
         signers: &[Box::new(key)],
         jobs: JOBS,
     };
-    export::write(&plan, opener, &places.bundle, &order, context.progress())?;
+    export::write(&plan, opener, &places.bundle, &order, None, context.progress())?;
     Ok(())
 }
 

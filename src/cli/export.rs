@@ -13,8 +13,9 @@ use super::output::{bytes, count, escaped};
 use super::registries;
 use super::signers::SignerArgs;
 use crate::bundle::Name;
-use crate::export::{self, BaseBundle, Bases, Order, PackMode, Plan, Summary};
-use crate::oci::Digest;
+use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
+use crate::oci::{Digest, PinnedImage};
+use crate::select::Lock;
 use crate::source::Opener;
 use crate::trust::{Keyring, Signer};
 use crate::verify::{self, Claims, Known, Site};
@@ -87,6 +88,12 @@ pub struct Args {
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Go on with the images that the interrupted export had found, though their tags have moved
+    #[arg(long, conflicts_with = "lock")]
+    resume: bool,
+    /// Give up what an interrupted export left at OUT, and begin anew
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    restart: bool,
     #[command(flatten)]
     signers: SignerArgs,
     #[command(flatten)]
@@ -134,10 +141,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let signers = args.signers.signers(context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let jobs = usize::from(args.registries.jobs);
-    let pinned = pinned(&args, &opener, context)?;
+    let journal = unfinished(&args)?;
+    let pinned = pinned(&args, &opener, journal.as_ref(), context)?;
     let images = pinned.lock.into_images();
+    moved(&images, journal.as_ref())?;
     context.progress().begin("fetching manifests", 0);
-    let documents = export::fetch_documents(&images, &opener, jobs)?;
+    let documents = export::fetch_documents(&images, &opener, journal.as_ref(), jobs)?;
     context.progress().end();
     let plan = export::plan(images, documents)?;
     if args.dry_run {
@@ -145,14 +154,66 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return partial(&pinned.failures, context);
     }
     let bases = bases(&args)?;
-    let order = order(&args, &signers, &bases, context)?;
-    let summary = export::write(&plan, &opener, &args.packaging.out, &order, context.progress())?;
-    check(&args, &signers, &order, context)?;
+    let order = order(&args, &signers, &bases, journal.as_ref(), context)?;
+    let out = &args.packaging.out;
+    let resumed = journal.is_some();
+    let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
+    let summary = summary.map_err(|error| stays(error.into(), &args))?;
+    check(&args, &signers, &order, resumed, context)?;
     print_summary(&args, &plan, &summary, context)?;
     partial(&pinned.failures, context)
 }
 
-fn pinned(args: &Args, opener: &Opener, context: &Context) -> Result<Pinned, Failure> {
+/// What an interrupted export left, unless it is to be given up.
+fn unfinished(args: &Args) -> Result<Option<Journal>, Failure> {
+    let (out, packaging) = (&args.packaging.out, args.packaging.packaging());
+    if args.dry_run {
+        return Ok(None);
+    }
+    if args.restart {
+        Journal::discard(out, packaging)?;
+    }
+    Ok(Journal::find(out, packaging)?)
+}
+
+/// Tags that name something else than they did when the export was begun.
+fn moved(images: &[PinnedImage], journal: Option<&Journal>) -> Result<(), Failure> {
+    let Some(begun) = journal.map(Journal::begun) else { return Ok(()) };
+    let before = |name| begun.images.iter().find(|image| image.name == name);
+    let moved = images.iter().filter(|image| {
+        before(image.name.clone()).is_some_and(|before| before.digest != image.digest)
+    });
+    let moved: Vec<String> = moved.map(|image| image.name.to_string()).collect();
+    match moved.is_empty() {
+        true => Ok(()),
+        false => {
+            let message =
+                format!("since the export was begun, these have moved: {}", moved.join(", "));
+            let failure = Failure::new(Exit::Usage, "moved", message);
+            Err(failure.hint("--resume goes on with what they were, --restart begins anew"))
+        }
+    }
+}
+
+/// Says that what was written is not lost.
+fn stays(failure: Failure, args: &Args) -> Failure {
+    let journal = Journal::place(&args.packaging.out, args.packaging.packaging());
+    match journal.exists() && failure.code != "other-export" {
+        true => failure.and_hint("what was written stays: the same command goes on with it"),
+        false => failure,
+    }
+}
+
+fn pinned(
+    args: &Args,
+    opener: &Opener,
+    journal: Option<&Journal>,
+    context: &Context,
+) -> Result<Pinned, Failure> {
+    if let Some(journal) = journal.filter(|_| args.resume) {
+        let lock = Lock::new(journal.begun().images.clone())?;
+        return Ok(Pinned { lock, failures: Vec::new() });
+    }
     match &args.lock {
         Some(path) => Ok(Pinned { lock: read_lock(path)?, failures: Vec::new() }),
         None => args.images.pin(opener, args.registries.jobs.into(), context),
@@ -175,9 +236,14 @@ fn order<'a>(
     args: &'a Args,
     signers: &'a [Box<dyn Signer>],
     bases: &'a Bases,
+    journal: Option<&Journal>,
     context: &Context,
 ) -> Result<Order<'a>, Failure> {
     let now = context.signing_time()?;
+    // An export that goes on ends with the bytes that it would have had. A time to come is no time
+    // at which anything was begun.
+    let begun = journal.map(|journal| journal.begun().created);
+    let now = begun.filter(|begun| *begun <= now).unwrap_or(now);
     let expires = match args.expires {
         None => None,
         Some(Expiry::At(time)) => Some(time),
@@ -229,11 +295,12 @@ fn previous(args: &Args, sequence: u64) -> Result<Option<Digest>, Failure> {
 }
 
 /// Verifies what was written as its receiver will: always the head files and the manifests, and
-/// the blobs on demand.
+/// the blobs on demand, or when some were written by an earlier run.
 fn check(
     args: &Args,
     signers: &[Box<dyn Signer>],
     order: &Order<'_>,
+    resumed: bool,
     context: &Context,
 ) -> Result<(), Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
@@ -242,7 +309,8 @@ fn check(
     let written = [args.packaging.out.clone()];
     let bundle = verify::verify(&written, &Keyring::of_all(keys)?, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
-    if args.read_back {
+    // What a journal says was written before is as good as the medium that it lay on.
+    if args.read_back || resumed {
         super::verify::prove(bundle.get(), context)?;
     }
     Ok(())

@@ -56,6 +56,15 @@ impl Failure {
         Failure { hint: Some(hint.into()), ..self }
     }
 
+    /// The same with one more hint.
+    pub fn and_hint(self, more: &str) -> Failure {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}; {more}"),
+            None => more.to_owned(),
+        };
+        self.hint(hint)
+    }
+
     /// The same, with the place (a file, an image) before the message.
     pub fn at(self, place: impl fmt::Display) -> Failure {
         Failure { message: format!("{place}: {}", self.message), ..self }

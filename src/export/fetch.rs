@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::ExportError;
+use super::{ExportError, Journal};
 use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
 use crate::pool;
 use crate::source::Opener;
 
-/// Fetches every document of `images` by digest, each once, `jobs` at a time.
+/// Fetches every document of `images` by digest, each once, `jobs` at a time, but for those that an
+/// interrupted export has fetched.
 ///
 /// # Errors
 /// [`ExportError::Source`].
 pub fn fetch_documents(
     images: &[PinnedImage],
     sources: &Opener,
+    journal: Option<&Journal>,
     jobs: usize,
 ) -> Result<BTreeMap<Digest, Manifest>, ExportError> {
     let mut wanted: BTreeMap<Digest, (&PinnedImage, Descriptor)> = BTreeMap::new();
@@ -24,6 +26,9 @@ pub fn fetch_documents(
     }
     let wanted: Vec<_> = wanted.into_values().collect();
     let documents = pool::run(jobs, &wanted, |(image, descriptor)| {
+        if let Some(document) = journal.and_then(|journal| journal.document(descriptor)) {
+            return Ok(document);
+        }
         let failed = |error| ExportError::Source { name: image.name.clone(), error };
         sources.source(image).and_then(|source| source.manifest(descriptor)).map_err(failed)
     })?;

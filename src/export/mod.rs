@@ -2,17 +2,20 @@
 
 mod base;
 mod fetch;
+mod journal;
 mod known;
 mod open;
 mod pack;
 mod packing;
 mod plan;
 mod recipes;
+mod resume;
 mod run;
 mod turns;
 
 pub use base::{BaseBundle, Bases};
 pub use fetch::fetch_documents;
+pub use journal::{Begun, Journal, JournalError};
 pub use plan::{Plan, PlannedBlob, plan};
 pub use run::{Order, Summary, write};
 
@@ -96,6 +99,9 @@ pub enum ExportError {
     /// A file of the bundle could not be written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// An interrupted export cannot be taken up.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The seal could not be signed.
     #[error(transparent)]
     Sign(#[from] TrustError),

@@ -4,21 +4,24 @@
 //! deciding (what is known depends on what came before) and laying (where files lie on the medium).
 //! So the bundle's bytes do not depend on the number of threads.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
 use super::base::Bases;
+use super::journal::{self, Journal, JournalError};
 use super::known::{Known, Run, Share};
 use super::open::{self, Look, Opened};
 use super::pack::{self, Making, Packed};
 use super::plan::{Plan, PlannedBlob};
+use super::resume::{self, Places};
 use super::run::content;
 use super::turns::Turns;
-use super::{ExportError, PackMode};
-use crate::bundle::{BlobPath, CatalogBlob, Kind, Marks, Stored, Writer};
+use super::{ExportError, PackMode, recipes};
+use crate::bundle::{BlobPath, CatalogBlob, Coding, HeldBlob, Kind, Marks, Stored, Writer};
 use crate::chunk::Chunk;
-use crate::files::{AtomicFile, FileError, Section};
+use crate::files::{FileError, Section};
 use crate::oci::CopyError;
 use crate::pool::{self, Benches};
 use crate::recompress::{Proof, prove};
@@ -80,7 +83,7 @@ pub enum Way {
         /// Those that it brought itself.
         packed: Packed,
         /// How they become the layer; `None` where they are the layer.
-        proof: Option<Proof>,
+        coding: Option<Coding>,
     },
 }
 
@@ -92,11 +95,14 @@ pub fn carry(
     plan: &Plan,
     bases: &Bases,
     sources: &Opener,
-    writer: &Writer,
+    (writer, journal): (&Writer, &Journal),
     manner: Manner<'_>,
     progress: &dyn Progress,
 ) -> Result<Vec<Carried>, ExportError> {
+    let aboard = resume::aboard(journal, plan, bases, writer, Places::InTurn, manner.jobs)?;
     let packing = Packing {
+        journal,
+        aboard: Mutex::new(aboard),
         plan,
         bases,
         sources,
@@ -124,6 +130,9 @@ struct Packing<'a> {
     bases: &'a Bases,
     sources: &'a Opener,
     writer: &'a Writer,
+    journal: &'a Journal,
+    /// What an interrupted run brought aboard.
+    aboard: Mutex<BTreeMap<usize, Carried>>,
     manner: Manner<'a>,
     progress: &'a dyn Progress,
     deciding: Turns,
@@ -134,7 +143,7 @@ struct Packing<'a> {
 
 /// A blob whose digest is proven, in a file of our own.
 struct Holding {
-    file: AtomicFile,
+    file: HeldBlob,
     entry: CatalogBlob,
 }
 
@@ -163,6 +172,10 @@ impl Packing<'_> {
                 (self.pass(&self.deciding, at) && self.pass(&self.laying, at)).then_some(carried)
             );
         }
+        let aboard = self.aboard.lock().expect("no thread panics with the lock").remove(&at);
+        if let Some(carried) = aboard {
+            return self.again(at, carried);
+        }
         let holding = self.hold(blob)?;
         let layer = section(&holding.file)?;
         let look = self.benches.at(|| open::open(&layer));
@@ -177,8 +190,33 @@ impl Packing<'_> {
             return Ok(None);
         }
         let (entry, way) = self.lay(at, holding, &layer, decision)?;
+        let carried = Carried { entry, way, opened };
+        self.writer.keep_unfinished();
+        self.journal.note(at, &carried)?;
         self.laying.pass();
-        Ok(Some(Carried { entry, way, opened }))
+        Ok(Some(carried))
+    }
+
+    /// A blob that is aboard already: what is known goes on from it as it did before.
+    fn again(&self, at: usize, mut carried: Carried) -> Result<Option<Carried>, ExportError> {
+        self.progress.advance(carried.entry.size);
+        if !self.deciding.wait(at) {
+            return Ok(None);
+        }
+        if let Some(opened) = &carried.opened {
+            let place = u32::try_from(at).expect("fewer blobs than a catalog holds");
+            let mut known = self.known.lock().expect("no thread panics with the lock");
+            let share = known.share(place, &opened.chunks, opened.random);
+            if let Way::Packed { runs, packed, .. } = &mut carried.way {
+                if !journal::is_laid(packed, &share.new_runs(place)) {
+                    let path = self.journal.path().to_owned();
+                    return Err(JournalError::Malformed(path).into());
+                }
+                *runs = share.runs;
+            }
+        }
+        self.deciding.pass();
+        Ok(self.pass(&self.laying, at).then_some(carried))
     }
 
     fn pass(&self, turns: &Turns, at: usize) -> bool {
@@ -258,7 +296,8 @@ impl Packing<'_> {
             }
             Proven::Pack(kind, share, proof) => {
                 let packed = self.pack(at, layer, kind, &share)?;
-                Ok((entry, Way::Packed { runs: share.runs, packed, proof }))
+                let coding = proof.as_ref().map(recipes::coding);
+                Ok((entry, Way::Packed { runs: share.runs, packed, coding }))
             }
         }
     }
@@ -283,7 +322,7 @@ impl Packing<'_> {
     }
 }
 
-fn section(file: &AtomicFile) -> Result<Section, FileError> {
+fn section(file: &HeldBlob) -> Result<Section, FileError> {
     let failed = |error| FileError::io("read", file.path(), error);
     Section::whole(file.as_file().try_clone().map_err(failed)?).map_err(failed)
 }

@@ -22,8 +22,8 @@ pub fn catalog(plan: &Plan, carried: Vec<Carried>, bases: &Bases) -> Catalog {
         match &blob.way {
             Way::Stored => stored.push(blob.entry.clone()),
             Way::Held => held.push(Held { blob: blob.entry.clone(), home: home() }),
-            Way::Packed { runs, proof, .. } => {
-                layers.push(recipes.layer(blob, runs, proof.as_ref(), home()))
+            Way::Packed { runs, coding, .. } => {
+                layers.push(recipes.layer(blob, runs, coding.clone(), home()))
             }
         }
     }
@@ -79,7 +79,7 @@ struct Recipes<'a> {
 }
 
 impl Recipes<'_> {
-    fn layer(&mut self, blob: &Carried, runs: &[Run], proof: Option<&Proof>, home: u32) -> Layer {
+    fn layer(&mut self, blob: &Carried, runs: &[Run], coding: Option<Coding>, home: u32) -> Layer {
         let mut extents = Extents::default();
         for run in runs {
             match run.home {
@@ -91,7 +91,6 @@ impl Recipes<'_> {
             }
         }
         let plain = extents.list.iter().map(|Extent(_, _, length)| length).sum();
-        let coding = proof.map(coding);
         let Extents { from, list, .. } = extents;
         Layer { blob: blob.entry.clone(), plain, coding, from, extents: list }
     }
@@ -138,7 +137,8 @@ fn placed(packed: &Packed, run: Run) -> Vec<(usize, u64, u64)> {
     parts
 }
 
-fn coding(proof: &Proof) -> Coding {
+/// How a layer is made again, as it was proven.
+pub fn coding(proof: &Proof) -> Coding {
     Coding {
         encoding: proof.encoding.to_string(),
         header: proof.header.clone(),

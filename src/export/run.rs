@@ -5,12 +5,15 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::base::Bases;
-use super::packing::{self, Manner};
+use super::journal::{Begun, Journal, JournalError};
+use super::packing::{self, Carried, Manner, Way};
 use super::plan::{Plan, PlannedBlob};
+use super::resume::{self, Places};
 use super::{ExportError, PackMode, recipes};
 use crate::bundle::{
-    BlobPath, Catalog, CatalogBlob, HeadFile, Held, Lading, Marks, Name, OCI_LAYOUT, Packaging,
-    Seal, Sums, Timestamp, WriteError, Writer, docker_manifest_json, index_json,
+    BlobPath, Catalog, CatalogBlob, HeadFile, Held, Lading, MAX_SEAL_SIZE, Marks, Medium, Name,
+    OCI_LAYOUT, Packaging, Seal, Sums, Timestamp, WriteError, Writer, docker_manifest_json,
+    index_json,
 };
 use crate::files::FileError;
 use crate::oci::{CopyError, Descriptor, Digest, Manifest, PinnedImage, Unproven};
@@ -51,6 +54,27 @@ pub struct Order<'a> {
     pub jobs: usize,
 }
 
+impl Order<'_> {
+    /// What the bundle's bytes depend on.
+    fn begun(&self, plan: &Plan) -> Begun {
+        let options = format!(
+            "{:?} {} {} {} {:?} {:?} {:?} {:?} {} {:?}",
+            self.packaging,
+            self.stream.as_str(),
+            self.epoch,
+            self.sequence,
+            self.previous,
+            self.expires,
+            self.destination,
+            self.pack,
+            self.level,
+            self.bases.seals
+        );
+        let options = Digest::of(options.as_bytes());
+        Begun { images: plan.images.clone(), options, created: self.created.unix() }
+    }
+}
+
 /// What was written.
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -60,7 +84,8 @@ pub struct Summary {
     pub seal: Seal,
 }
 
-/// Writes the bundle of `plan` to `out`. When it fails there is no bundle.
+/// Writes the bundle of `plan` to `out`. When it fails there is no bundle; what was written of it
+/// stays with its journal, if that is worth it, and is `resumed` by the next run.
 ///
 /// # Errors
 /// Every [`ExportError`] but those of planning.
@@ -69,25 +94,82 @@ pub fn write(
     sources: &Opener,
     out: &Path,
     order: &Order<'_>,
+    resumed: Option<Journal>,
     progress: &dyn Progress,
 ) -> Result<Summary, ExportError> {
-    let writer = Writer::create(out, order.packaging)?;
+    let begun = order.begun(plan);
+    let (writer, journal) = match resumed {
+        Some(journal) if *journal.begun() != begun => {
+            return Err(JournalError::Other(journal.path().to_owned()).into());
+        }
+        Some(journal) if journal.is_finished(out, order.packaging) => {
+            let summary = finished(out)?;
+            journal.remove()?;
+            return Ok(summary);
+        }
+        Some(journal) => (Writer::resume(out, order.packaging)?, journal),
+        None => {
+            let writer = Writer::create(out, order.packaging)?;
+            let journal = Journal::create(out, order.packaging, begun, &plan.documents);
+            // Somebody else may work here already.
+            let journal = journal.inspect_err(|_| writer.keep_unfinished())?;
+            (writer, journal)
+        }
+    };
+    writer.sweep();
+    let written = fill(plan, sources, (&writer, &journal), order, progress)
+        .and_then(|heads| seal(plan, order, heads, writer));
+    if written.is_ok() || journal.is_empty() {
+        journal.remove()?;
+    }
+    written
+}
+
+/// Every document and blob; gives the catalog and the chunk index.
+fn fill(
+    plan: &Plan,
+    sources: &Opener,
+    (writer, journal): (&Writer, &Journal),
+    order: &Order<'_>,
+    progress: &dyn Progress,
+) -> Result<(Catalog, Option<Vec<u8>>), ExportError> {
     for document in plan.documents.values() {
-        write_document(&writer, document)?;
+        write_document(writer, document)?;
     }
     progress.begin("exporting", plan.blob_bytes());
-    let (catalog, chunks) = match order.pack {
-        PackMode::Never => (store(plan, sources, &writer, order, progress)?, None),
+    let made = match order.pack {
+        PackMode::Never => (store(plan, sources, (writer, journal), order, progress)?, None),
         mode => {
             let manner =
                 Manner { mode, level: order.level, scratch: order.scratch, jobs: order.jobs };
             let bases = order.bases;
-            let carried = packing::carry(plan, bases, sources, &writer, manner, progress)?;
+            let carried =
+                packing::carry(plan, bases, sources, (writer, journal), manner, progress)?;
             let chunks = recipes::chunk_index(&carried, bases).to_bytes();
             (recipes::catalog(plan, carried, bases), chunks)
         }
     };
     progress.end();
+    Ok(made)
+}
+
+/// What was finished in the last instant before the interruption.
+fn finished(out: &Path) -> Result<Summary, ExportError> {
+    let unsealed = || JournalError::Malformed(out.to_owned());
+    let medium = Medium::gather(&[out.to_owned()]).map_err(|_| unsealed())?;
+    let piece = medium.get(&HeadFile::Seal.into()).ok_or_else(unsealed)?;
+    let bytes = piece.read(MAX_SEAL_SIZE)?.ok_or_else(unsealed)?;
+    let seal = Seal::parse(&bytes).map_err(|_| unsealed())?;
+    Ok(Summary { seal_digest: Digest::of(&bytes), seal })
+}
+
+/// The head files, the signatures, and last the seal.
+fn seal(
+    plan: &Plan,
+    order: &Order<'_>,
+    (catalog, chunks): (Catalog, Option<Vec<u8>>),
+    writer: Writer,
+) -> Result<Summary, ExportError> {
     let lading = Lading::new(concat!("gapferry ", env!("CARGO_PKG_VERSION")), plan.images.clone());
     let mut heads = vec![
         (HeadFile::OciLayout, OCI_LAYOUT.to_vec()),
@@ -111,7 +193,7 @@ pub fn write(
     let bytes = heads.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
         + files.values().sum::<u64>();
     let sums_bytes = sums.to_bytes();
-    let seal = seal(order, &lading, &sums, &sums_bytes, bytes);
+    let seal = the_seal(order, &lading, &sums, &sums_bytes, bytes);
     heads.push((HeadFile::Sums, sums_bytes));
     let seal_bytes = seal.to_bytes();
     let signatures = sign(&seal_bytes, order.signers)?;
@@ -119,7 +201,13 @@ pub fn write(
     Ok(Summary { seal_digest: Digest::of(&seal_bytes), seal })
 }
 
-fn seal(order: &Order<'_>, lading: &Lading, sums: &Sums, sums_bytes: &[u8], bytes: u64) -> Seal {
+fn the_seal(
+    order: &Order<'_>,
+    lading: &Lading,
+    sums: &Sums,
+    sums_bytes: &[u8],
+    bytes: u64,
+) -> Seal {
     Seal {
         stream: order.stream.clone(),
         epoch: order.epoch,
@@ -161,12 +249,12 @@ fn write_document(writer: &Writer, document: &Manifest) -> Result<(), ExportErro
 fn store(
     plan: &Plan,
     sources: &Opener,
-    writer: &Writer,
+    (writer, journal): (&Writer, &Journal),
     order: &Order<'_>,
     progress: &dyn Progress,
 ) -> Result<Catalog, ExportError> {
     let (mut blobs, mut held) = (Vec::new(), Vec::new());
-    for blob in &plan.blobs {
+    for (at, blob) in plan.blobs.iter().enumerate() {
         match order.bases.blob(&blob.descriptor) {
             Some(entry) => {
                 let home = order.bases.home(&plan.images[blob.image].name);
@@ -174,12 +262,25 @@ fn store(
             }
             None => {
                 writer.announce(blob.path, blob.descriptor.size)?;
-                blobs.push(blob);
+                blobs.push((at, blob));
             }
         }
     }
-    let entries =
-        pool::run(order.jobs, &blobs, |blob| copy_blob(plan, blob, sources, writer, progress))?;
+    let places = Places::Beforehand;
+    let aboard = resume::aboard(journal, plan, order.bases, writer, places, order.jobs)?;
+    let entries = pool::run(order.jobs, &blobs, |(at, blob)| match aboard.get(at) {
+        Some(carried) => {
+            progress.advance(carried.entry.size);
+            Ok(carried.entry.clone())
+        }
+        None => {
+            let entry = copy_blob(plan, blob, sources, writer, progress)?;
+            writer.keep_unfinished();
+            let carried = Carried { entry: entry.clone(), way: Way::Stored, opened: None };
+            journal.note(*at, &carried)?;
+            Ok::<_, ExportError>(entry)
+        }
+    })?;
     let mut catalog = Catalog::new(entries);
     if !held.is_empty() {
         catalog.homes = order.bases.homes.clone();

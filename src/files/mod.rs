@@ -5,6 +5,7 @@
 //! (they are never opened for reading in a way that blocks), a crash between writing and renaming.
 
 mod lock;
+mod part;
 mod section;
 
 use std::fs::File;
@@ -15,6 +16,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 pub use lock::Lock;
+pub use part::{PartFile, open_locked};
 pub use section::Section;
 
 /// What went wrong with a file.
@@ -43,6 +45,12 @@ pub enum FileError {
         path: PathBuf,
         /// The process, if it says so.
         holder: Option<u32>,
+    },
+    /// Another process works on it. The environment's fault.
+    #[error("{} is in use by another process", path.display())]
+    Busy {
+        /// Which file.
+        path: PathBuf,
     },
 }
 
@@ -126,6 +134,14 @@ pub fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// True for the name of a file that an [`AtomicFile`] left when its process was killed.
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+const PREFIX: &str = ".gapferry-";
+const SUFFIX: &str = ".part";
+
 /// A file under a temporary name beside its place. It comes to its place complete, or not at all.
 pub struct AtomicFile {
     temporary: tempfile::NamedTempFile,
@@ -151,8 +167,8 @@ impl AtomicFile {
 
     fn with_mode(path: &Path, mode: u32) -> Result<AtomicFile, FileError> {
         let temporary = tempfile::Builder::new()
-            .prefix(".gapferry-")
-            .suffix(".part")
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             .tempfile_in(parent(path))
             .map_err(|error| FileError::io("create", path, error))?;

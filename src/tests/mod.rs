@@ -116,7 +116,7 @@ impl Maker {
         jobs: usize,
     ) -> Result<Summary, ExportError> {
         let opener = opener();
-        let documents = export::fetch_documents(images, &opener, 2)?;
+        let documents = export::fetch_documents(images, &opener, None, 2)?;
         let plan = export::plan(images.to_vec(), documents)?;
         let order = Order {
             packaging,
@@ -134,7 +134,7 @@ impl Maker {
             signers: &self.signers,
             jobs,
         };
-        export::write(&plan, &opener, &self.path(out), &order, &Silent)
+        export::write(&plan, &opener, &self.path(out), &order, None, &Silent)
     }
 
     /// A bundle of `images` in a directory.

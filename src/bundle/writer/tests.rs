@@ -1,5 +1,5 @@
 use super::*;
-use crate::bundle::Medium;
+use crate::bundle::{BundlePath, Medium};
 use crate::oci::Digest;
 use crate::tests::tree;
 

@@ -3,7 +3,7 @@
 use super::super::failure::{Exit, Failure};
 use super::read;
 use crate::bundle::{CatalogError, MediumError, WriteError};
-use crate::export::ExportError;
+use crate::export::{ExportError, JournalError};
 use crate::import::{ImportError, InvalidMapping};
 use crate::memory::MemoryError;
 use crate::recompress::GzipError;
@@ -130,6 +130,20 @@ impl From<WriteError> for Failure {
     }
 }
 
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        let hint = "to give it up and begin anew: --restart";
+        match error {
+            JournalError::File(error) => error.into(),
+            JournalError::Malformed(_) => {
+                Failure::new(Exit::Damaged, "bad-journal", error).hint(hint)
+            }
+            JournalError::Other(_) => Failure::new(Exit::Usage, "other-export", error)
+                .hint(format!("to go on with it, name the same images and options; {hint}")),
+        }
+    }
+}
+
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Failure {
         match error {
@@ -142,6 +156,7 @@ impl From<ExportError> for Failure {
                 .hint("does anything else write to the scratch directory?"),
             ExportError::Write(error) => error.into(),
             ExportError::File(error) => error.into(),
+            ExportError::Journal(error) => error.into(),
             ExportError::Sign(error) => error.into(),
             ExportError::Nothing => {
                 Failure::new(Exit::Usage, "no-images", error).hint("name images, a list or a lock")

@@ -108,6 +108,8 @@ impl From<FileError> for Failure {
             FileError::NotRegular { .. } => Failure::new(Exit::Damaged, "not-a-file", error),
             FileError::Locked { .. } => Failure::new(Exit::Failed, "state-locked", error)
                 .hint("another command works with this state: run it again when that has ended"),
+            FileError::Busy { .. } => Failure::new(Exit::Failed, "busy", error)
+                .hint("wait until it is done, or see what it is"),
         }
     }
 }
