@@ -21,6 +21,7 @@
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
 //! | [`select`] | what travels: list files, the lock |
+//! | [`policy`] | what a site lets through: rules, and signatures of cosign |
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
@@ -40,6 +41,7 @@ pub mod files;
 pub mod import;
 pub mod layout;
 pub mod oci;
+pub mod policy;
 pub mod pool;
 pub mod recompress;
 pub mod registry;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
     ("report", &[]),
     ("trust", &["oci"]),
+    ("policy", &["oci"]),
     ("recompress", &["oci"]),
     ("chunk", &["oci"]),
     ("layout", &["oci"]),

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 18] = [
     "key",
     "key new",
     "key show",
@@ -21,6 +21,8 @@ const SUBCOMMANDS: [&str; 16] = [
     "repack",
     "unpack",
     "diff",
+    "policy",
+    "policy check",
     "demo",
     "completions",
     "man",

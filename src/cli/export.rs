@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::output::{bytes, count, escaped};
+use super::policy::{PolicyArgs, enforce_at_source};
 use super::registries;
 use super::signers::SignerArgs;
 use crate::bundle::Name;
@@ -29,6 +30,8 @@ EXAMPLES:
       --destination plant-7 --expires 90d
   What the site does not have since the last bundle, as small as it gets:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
+  Only what a site's policy lets through:
+    gapferry export --lock images.lock -o out --key release.key --policy site.toml
   Signed by a key that ssh-agent holds, and by one in a hardware module:
     gapferry export --lock images.lock -o out --key ~/.ssh/id_ed25519.pub \\
       --signer-command 'hsm.pub=hsm-sign --slot 1'";
@@ -83,6 +86,8 @@ pub struct Args {
     #[command(flatten)]
     signers: SignerArgs,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     registries: RegistryArgs,
 }
 
@@ -124,6 +129,7 @@ impl std::str::FromStr for Expiry {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let policy = args.policy.read()?;
     let signers = args.signers.signers(context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let jobs = usize::from(args.registries.jobs);
@@ -133,6 +139,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let documents = export::fetch_documents(&images, &opener, jobs)?;
     context.progress().end();
     let plan = export::plan(images, documents)?;
+    let (policy, by_tag) = (policy.as_ref(), args.lock.is_none());
+    enforce_at_source(policy, &plan.images, &plan.documents, &opener, by_tag, context)?;
     if args.dry_run {
         print_plan(&plan, context)?;
         return partial(&pinned.failures, context);

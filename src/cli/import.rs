@@ -10,6 +10,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
+use super::policy::{Aboard, PolicyArgs, enforce_aboard};
 use super::registries;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::oci::{PinnedImage, Reference, Repository};
@@ -22,6 +23,8 @@ EXAMPLES:
     gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site:5000/mirror
   Into an OCI layout in a directory:
     gapferry import bundle.tar --trust release.key.pub --to oci:/srv/images
+  Only if a site's policy is met:
+    gapferry import bundle.tar --trust release.key.pub --policy site.toml --to oci:/srv/images
   Under other names:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
       --map docker.io/library=base --map quay.io=quay";
@@ -52,6 +55,8 @@ pub struct Args {
     dry_run: bool,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     registries: RegistryArgs,
 }
@@ -84,12 +89,17 @@ impl FromStr for To {
 /// # Errors
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let policy = args.policy.read()?;
     let bundle = args.trust.verify(&args.bundle.places, context)?;
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
         &args.mapping()?,
     )?;
+    let open = || args.target(context);
+    let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
+    let images = plan.images.iter().map(|planned| planned.image);
+    enforce_aboard(policy.as_ref(), images, &aboard, context)?;
     if args.dry_run {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);

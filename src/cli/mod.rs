@@ -23,6 +23,7 @@ mod key;
 mod lock;
 mod man;
 mod output;
+mod policy;
 mod progress;
 mod registries;
 mod repack;
@@ -81,6 +82,7 @@ enum Command {
     Repack(repack::Args),
     Unpack(unpack::Args),
     Diff(diff::Args),
+    Policy(policy::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -99,6 +101,7 @@ impl Command {
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Diff(args) => diff::run(args, context),
+            Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),

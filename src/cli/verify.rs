@@ -6,6 +6,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
+use super::policy::{Aboard, PolicyArgs, enforce_aboard};
 use crate::bundle::BundlePath;
 use crate::verify::{Contents, VerifyError};
 
@@ -15,6 +16,8 @@ EXAMPLES:
     gapferry verify /media/stick/bundle --trust release.key.pub
   Volumes on two disks, signed by two of three people:
     gapferry verify /media/a /media/b --trust ann.pub --trust bob.pub --trust eve.pub --threshold 2
+  Whether a site's policy is met, too:
+    gapferry verify /media/stick/bundle --trust release.key.pub --policy site.toml
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -28,6 +31,8 @@ pub struct Args {
     bundle: BundleArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Prove every byte of the medium, but do not make packed layers again
     #[arg(long)]
     quick: bool,
@@ -38,6 +43,7 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let policy = args.policy.read()?;
     let bundle = args.trust.verify(&args.bundle.places, context)?;
     let contents = bundle.get();
     prove_blobs(contents, context)?;
@@ -45,6 +51,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         true => contents.catalog().layers.len(),
         false => prove_layers(contents, context)?,
     };
+    enforce_aboard(policy.as_ref(), contents.images(), &Aboard::new(contents), context)?;
     let (seal, signers) = (contents.seal(), contents.signers());
     if context.json() {
         return context.print_json(&json!({

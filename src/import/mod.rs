@@ -9,6 +9,7 @@ mod map;
 mod plan;
 mod run;
 
+pub use base::held;
 pub use map::{Base, InvalidMapping, Mapping, Rule};
 pub use plan::{Plan, PlannedImage, plan};
 pub use run::{Outcome, Summary, run};
