@@ -96,7 +96,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         &bundle.get().catalog().homes,
         &args.mapping()?,
     )?;
-    let open = || args.target(context);
+    let open = || args.existing_target(context);
     let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
     let images = plan.images.iter().map(|planned| planned.image);
     enforce_aboard(policy.as_ref(), images, &aboard, context)?;
@@ -131,6 +131,14 @@ impl Args {
             }
         };
         Ok(Mapping::new(base, self.map.clone()))
+    }
+
+    /// The target for looking at, which makes no layout where there is none.
+    fn existing_target(&self, context: &Context) -> Result<Option<Box<dyn Target>>, Failure> {
+        match &self.to {
+            To::Layout(path) if !path.join("oci-layout").exists() => Ok(None),
+            _ => self.target(context).map(Some),
+        }
     }
 
     fn target(&self, context: &Context) -> Result<Box<dyn Target>, Failure> {

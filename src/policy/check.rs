@@ -74,6 +74,9 @@ impl Config {
     }
 }
 
+/// What may be a signature, by the digest of its payload.
+type Claim = (Digest, Result<Claimed, Flaw>);
+
 /// An image that is being held against a policy.
 pub struct Case<'a, E> {
     policy: &'a Policy,
@@ -113,12 +116,7 @@ impl<'a, E: Evidence> Case<'a, E> {
         }
         self.configs(&demands)?;
         for kind in demands.kinds {
-            let missing = |subject| Breach::Missing { kind, subject };
-            let has = |subject: &Digest| {
-                let mut attached = self.parts.attached.iter().filter(|it| it.subject == *subject);
-                attached.any(|it| it.is(kind)).then_some(()).ok_or_else(|| missing(*subject))
-            };
-            let found = self.whole_or_each(has);
+            let found = self.whole_or_each(|subject| self.has(kind, subject));
             self.breaches.extend(found);
         }
         for scan in demands.scans {
@@ -237,6 +235,14 @@ impl<'a, E: Evidence> Case<'a, E> {
         if failed.len() == parts.len() { vec![whole] } else { failed }
     }
 
+    fn has(&self, kind: Kind, subject: &Digest) -> Result<(), Breach> {
+        let mut of_subject = self.parts.attached.iter().filter(|it| it.subject == *subject);
+        match of_subject.any(|it| it.is(kind)) {
+            true => Ok(()),
+            false => Err(Breach::Missing { kind, subject: *subject }),
+        }
+    }
+
     fn scanned(&self, rule: &ScanRule, subject: &Digest) -> Result<(), Breach> {
         let is_scan = |it: &&Attached<'_>| {
             it.subject == *subject && rule.types.iter().any(|kind| kind == it.artifact_type())
@@ -279,8 +285,8 @@ impl<'a, E: Evidence> Case<'a, E> {
         Ok(())
     }
 
-    /// What claims to be cosign's signature of the image's digest, by the digest of its payload.
-    fn claims(&self) -> Result<Vec<(Digest, Result<Claimed, Flaw>)>, E::Error> {
+    /// What claims to be cosign's signature of the image's digest.
+    fn claims(&self) -> Result<Vec<Claim>, E::Error> {
         let of_image = self.parts.attached.iter().filter(|it| it.subject == self.image.digest);
         let signing = of_image.filter(|it| it.is(Kind::CosignSignature));
         let layers = signing.flat_map(|it| match it.manifest.content() {

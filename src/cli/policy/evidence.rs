@@ -38,8 +38,8 @@ impl Evidence for AtSource<'_> {
     }
 }
 
-/// Opens the target, which only some deltas are judged by.
-type OpenTarget<'a> = &'a dyn Fn() -> Result<Box<dyn Target>, Failure>;
+/// Opens the target, if there is one already: only some deltas are judged by it.
+type OpenTarget<'a> = &'a dyn Fn() -> Result<Option<Box<dyn Target>>, Failure>;
 
 /// Images of a verified bundle.
 pub struct Aboard<'a> {
@@ -61,7 +61,8 @@ impl<'a> Aboard<'a> {
 
     fn at_target(&self, blob: &Descriptor) -> Result<Option<Vec<u8>>, Failure> {
         let Some((plan, open)) = self.target else { return Ok(None) };
-        Ok(import::held(self.contents, plan, open()?.as_ref(), blob)?)
+        let Some(target) = open()? else { return Ok(None) };
+        Ok(import::held(self.contents, plan, target.as_ref(), blob)?)
     }
 }
 

@@ -43,17 +43,17 @@ fn attach(
 #[test]
 fn images_come_from_allowed_places() {
     let (world, mut image) = single(None);
-    assert_eq!(judged(&policy("allow = [\"quay.io/team/*\"]"), &world, &[image.clone()]), []);
+    assert_eq!(judged(&policy("allow = [\"quay.io/team/*\"]"), &world, [&image]), []);
     let strict = policy("allow = [\"docker.io/**\", \"oci:\"]");
     let source = image.source.clone();
-    assert_eq!(judged(&strict, &world, &[image.clone()]), [Breach::Source(source)]);
+    assert_eq!(judged(&strict, &world, [&image]), [Breach::Source(source)]);
     // What it is called does not matter; where it comes from does.
     image.name = "docker.io/library/app:1".parse().unwrap();
-    assert_eq!(judged(&strict, &world, &[image.clone()]).len(), 1);
+    assert_eq!(judged(&strict, &world, [&image]).len(), 1);
     image.source = "oci:/srv/layout:app".to_owned();
-    assert_eq!(judged(&strict, &world, &[image.clone()]), []);
+    assert_eq!(judged(&strict, &world, [&image]), []);
     image.source = "docker-archive:app.tar".to_owned();
-    assert_eq!(judged(&strict, &world, &[image]).len(), 1);
+    assert_eq!(judged(&strict, &world, [&image]).len(), 1);
 }
 
 #[test]
@@ -63,11 +63,11 @@ fn a_rule_is_for_what_it_matches_by_name_or_by_source() {
     let rule = |pattern: &str| {
         policy(&format!("[[rule]]\nmatch = \"{pattern}\"\nplatforms = [\"{ARM}\"]"))
     };
-    assert_eq!(judged(&rule("quay.io/**"), &world, &[image.clone()]), breach);
-    assert_eq!(judged(&rule("docker.io/**"), &world, &[image.clone()]), []);
+    assert_eq!(judged(&rule("quay.io/**"), &world, [&image]), breach);
+    assert_eq!(judged(&rule("docker.io/**"), &world, [&image]), []);
     image.name = "docker.io/other/name:1".parse().unwrap();
-    assert_eq!(judged(&rule("quay.io/**"), &world, &[image.clone()]), breach);
-    assert_eq!(judged(&rule("docker.io/**"), &world, &[image.clone()]), breach);
+    assert_eq!(judged(&rule("quay.io/**"), &world, [&image]), breach);
+    assert_eq!(judged(&rule("docker.io/**"), &world, [&image]), breach);
 }
 
 #[test]
@@ -81,11 +81,11 @@ fn blocked_content_is_found_wherever_it_is() {
     for digest in
         [image.digest, digests[2].digest, parts[0], parts[1], sbom.digest, image.index.unwrap()]
     {
-        let found = judged(&policy(&format!("block = [\"{digest}\"]")), &world, &[image.clone()]);
+        let found = judged(&policy(&format!("block = [\"{digest}\"]")), &world, [&image]);
         assert_eq!(found, [Breach::Blocked(digest)]);
     }
     let other = Digest::of(b"not there");
-    assert_eq!(judged(&policy(&format!("block = [\"{other}\"]")), &world, &[image]), []);
+    assert_eq!(judged(&policy(&format!("block = [\"{other}\"]")), &world, [&image]), []);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_tag_alone_does_not_do_where_digests_are_asked_for() {
 fn platforms_are_those_aboard() {
     let both = policy(&format!("[[rule]]\nplatforms = [\"{AMD}\", \"{ARM}/v8\"]"));
     let (world, digests, mut image) = multi();
-    assert_eq!(judged(&both, &world, &[image.clone()]), []);
+    assert_eq!(judged(&both, &world, [&image]), []);
     image.documents.pop();
     image.omitted.push(Omitted {
         digest: digests[2].digest,
@@ -116,10 +116,10 @@ fn platforms_are_those_aboard() {
         platform: Some(ARM.parse().unwrap()),
     });
     let arm = Breach::Platform("linux/arm64/v8".parse().unwrap());
-    assert_eq!(judged(&both, &world, &[image]), [arm.clone()]);
+    assert_eq!(judged(&both, &world, [&image]), [arm.clone()]);
     // An image without an index says it in its config.
     let (world, image) = single(None);
-    assert_eq!(judged(&both, &world, &[image]), [arm]);
+    assert_eq!(judged(&both, &world, [&image]), [arm]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_artifact_runs_nowhere() {
     let config = world.add_blob("application/vnd.cncf.helm.config.v1+json", b"{}");
     let root = world.add_document(&json!({"schemaVersion": 2, "config": config, "layers": []}));
     let rule = policy(&format!("[[rule]]\nplatforms = [\"{AMD}\"]"));
-    assert_eq!(judged(&rule, &world, &[image(APP, &root, &[])]), []);
+    assert_eq!(judged(&rule, &world, [&image(APP, &root, &[])]), []);
 }
 
 #[test]
@@ -136,13 +136,13 @@ fn a_kind_is_there_for_the_whole_or_for_each_platform() {
     let rule = policy("[[rule]]\nrequire = [\"sbom\"]");
     let (mut world, digests, bare) = multi();
     let missing = |at: usize| Breach::Missing { kind: Kind::Sbom, subject: digests[at].digest };
-    assert_eq!(judged(&rule, &world, &[bare.clone()]), [missing(0)]);
+    assert_eq!(judged(&rule, &world, [&bare]), [missing(0)]);
     let sboms: Vec<PinnedDocument> =
         digests.iter().map(|subject| attach(&mut world, subject, SPDX, None)).collect();
     let with = |places: &[usize]| {
         let mut image = bare.clone();
         image.documents.extend(places.iter().map(|at| sboms[*at].clone()));
-        judged(&rule, &world, &[image])
+        judged(&rule, &world, [&image])
     };
     assert_eq!(with(&[0]), []);
     assert_eq!(with(&[1, 2]), []);
@@ -173,7 +173,7 @@ fn sboms_come_in_many_forms() {
     for good in [attestation, statement_of, bundle, tagged, cdx] {
         let mut image = bare.clone();
         image.documents.push(good);
-        assert_eq!(judged(&rule, &world, &[image.clone()]), [], "{image:?}");
+        assert_eq!(judged(&rule, &world, [&image]), [], "{image:?}");
     }
     let other = statement(&mut world, "predicateType", "https://slsa.dev/provenance/v1");
     let provenance = world.tagged(&root, "att", other);
@@ -181,7 +181,7 @@ fn sboms_come_in_many_forms() {
     for bad in [provenance, signature] {
         let mut image = bare.clone();
         image.documents.push(bad);
-        assert_eq!(judged(&rule, &world, &[image]).len(), 1);
+        assert_eq!(judged(&rule, &world, [&image]).len(), 1);
     }
 }
 
@@ -199,7 +199,7 @@ fn an_sbom_of_buildkit_is_in_the_index() {
     noted.annotations.insert("vnd.docker.reference.digest".to_owned(), amd.digest.to_string());
     let root = world.index(&[(amd.clone(), AMD), (noted, "unknown/unknown")]);
     let image = image(APP, &root, &[child(&amd, AMD), child(&attestation, "unknown/unknown")]);
-    assert_eq!(judged(&policy("[[rule]]\nrequire = [\"sbom\"]"), &world, &[image]), []);
+    assert_eq!(judged(&policy("[[rule]]\nrequire = [\"sbom\"]"), &world, [&image]), []);
 }
 
 /// A lock is a file: that it calls something a referrer of the image does not make it one.
@@ -211,15 +211,15 @@ fn what_a_lock_says_of_a_referrer_is_not_believed() {
     let stray = attach(&mut world, &other, NOTATION, None);
     let mut image = bare.clone();
     image.documents.push(PinnedDocument { subject: Some(image.digest), ..stray });
-    assert_eq!(judged(&rule, &world, &[image]).len(), 1);
+    assert_eq!(judged(&rule, &world, [&image]).len(), 1);
     let mut image = bare.clone();
     let kind = Some(NOTATION.to_owned());
     image.documents.push(PinnedDocument { artifact_type: kind, ..pinned(&other, Role::Child) });
-    assert_eq!(judged(&rule, &world, &[image]).len(), 1);
+    assert_eq!(judged(&rule, &world, [&image]).len(), 1);
     let root = world.documents[&bare.digest].descriptor().clone();
     let mut image = bare;
     image.documents.push(attach(&mut world, &root, NOTATION, None));
-    assert_eq!(judged(&rule, &world, &[image]), []);
+    assert_eq!(judged(&rule, &world, [&image]), []);
 }
 
 #[test]
@@ -228,13 +228,13 @@ fn scans_have_an_age() {
     let rule = policy(&format!("[[rule]]\nscan = {{ types = [\"{sarif}\"], max-age-days = 7 }}"));
     let (mut world, bare) = single(None);
     let root = world.documents[&bare.digest].descriptor().clone();
-    assert_eq!(judged(&rule, &world, &[bare.clone()]), [Breach::NoScan(root.digest)]);
+    assert_eq!(judged(&rule, &world, [&bare]), [Breach::NoScan(root.digest)]);
     let mut with = |dates: &[Option<&str>]| {
         let mut image = bare.clone();
         let scans = dates.iter().map(|date| attach(&mut world, &root, sarif, *date));
         image.documents.extend(scans.collect::<Vec<_>>());
         let last = image.documents.last().unwrap().digest;
-        (judged(&rule, &world, &[image]), last)
+        (judged(&rule, &world, [&image]), last)
     };
     let old = Some("2023-12-24T00:00:00Z");
     assert_eq!(with(&[Some("2023-12-25T00:00:00Z")]).0, []);
@@ -255,12 +255,12 @@ fn images_have_an_age() {
     let (world, digests, image) = multi();
     let digest = digests[2].digest;
     let old = Breach::TooOld { of: Dated::Image, digest, days: 31, limit: 14 };
-    assert_eq!(judged(&rule, &world, &[image]), [old]);
+    assert_eq!(judged(&rule, &world, [&image]), [old]);
     let (world, fresh) = single(Some("2023-12-20T00:00:00Z"));
-    assert_eq!(judged(&rule, &world, &[fresh]), []);
+    assert_eq!(judged(&rule, &world, [&fresh]), []);
     let (world, undated) = single(None);
     let digest = undated.digest;
-    assert_eq!(judged(&rule, &world, &[undated]), [Breach::Undated { of: Dated::Image, digest }]);
+    assert_eq!(judged(&rule, &world, [&undated]), [Breach::Undated { of: Dated::Image, digest }]);
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn an_annotation_dates_what_has_no_date_in_its_config() {
     let root = world.add_document(
         &json!({"schemaVersion": 2, "config": config, "layers": [], "annotations": notes}),
     );
-    assert_eq!(judged(&rule, &world, &[image(APP, &root, &[])]), []);
+    assert_eq!(judged(&rule, &world, [&image(APP, &root, &[])]), []);
 }
 
 #[test]
@@ -283,11 +283,11 @@ fn what_cannot_be_looked_at_is_a_finding() {
     let digest = image.digest;
     let undated = Breach::Undated { of: Dated::Image, digest };
     world.blobs.insert(config, b"{\"created\":1,\"created\":2}".to_vec());
-    assert_eq!(judged(&rule, &world, &[image.clone()]), [undated.clone()]);
+    assert_eq!(judged(&rule, &world, [&image]), [undated.clone()]);
     world.blobs.remove(&config);
-    assert_eq!(judged(&rule, &world, &[image.clone()]), [Breach::Unseen(config), undated]);
+    assert_eq!(judged(&rule, &world, [&image]), [Breach::Unseen(config), undated]);
     world.documents.clear();
-    assert_eq!(judged(&rule, &world, &[image]), [Breach::Unseen(digest)]);
+    assert_eq!(judged(&rule, &world, [&image]), [Breach::Unseen(digest)]);
 }
 
 #[test]
@@ -297,9 +297,9 @@ fn sizes_count_each_blob_once() {
         world.blobs.values().map(|blob| blob.len() as u64).filter(|it| *it < 1000).sum();
     let bytes = configs + 1000;
     let rule = |limit: u64| policy(&format!("[[rule]]\nmax-bytes = {limit}"));
-    assert_eq!(judged(&rule(bytes), &world, &[image.clone()]), []);
+    assert_eq!(judged(&rule(bytes), &world, [&image]), []);
     let large = Breach::TooLarge { bytes, limit: bytes - 1 };
-    assert_eq!(judged(&rule(bytes - 1), &world, &[image]), [large]);
+    assert_eq!(judged(&rule(bytes - 1), &world, [&image]), [large]);
 }
 
 #[test]
@@ -342,5 +342,5 @@ fn indexes_in_indexes_end() {
     }
     let image = image(APP, &top, &documents);
     let rule = policy(&format!("[[rule]]\nplatforms = [\"{AMD}\"]"));
-    assert_eq!(judged(&rule, &world, &[image]), []);
+    assert_eq!(judged(&rule, &world, [&image]), []);
 }

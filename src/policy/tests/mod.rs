@@ -18,7 +18,11 @@ fn policy(lines: &str) -> Policy {
     Policy::parse::<PolicyError>(text.as_bytes(), |name| panic!("no key {name}")).unwrap()
 }
 
-fn judged(policy: &Policy, world: &World, images: &[PinnedImage]) -> Vec<Breach> {
+fn judged<'a>(
+    policy: &Policy,
+    world: &World,
+    images: impl IntoIterator<Item = &'a PinnedImage>,
+) -> Vec<Breach> {
     let findings = policy.check(images, world, Circumstances { now: NOW, by_tag: false }).unwrap();
     findings.into_iter().map(|finding| finding.breach).collect()
 }

@@ -40,7 +40,7 @@ fn judge(
     root: &Descriptor,
     more: &[PinnedDocument],
 ) -> Result<(), (usize, Vec<Flaw>)> {
-    match judged(policy, world, &[image(APP, root, more)]).as_slice() {
+    match judged(policy, world, [&image(APP, root, more)]).as_slice() {
         [] => Ok(()),
         [Breach::Unsigned { digest, valid, flaws, .. }] if *digest == root.digest => {
             Err((*valid, flaws.iter().map(|(_, flaw)| flaw.clone()).collect()))
@@ -187,7 +187,7 @@ fn that_a_signature_is_there_is_not_whose_it_is() {
     let root = world.manifest("linux/amd64", None);
     let rule = policy("[[rule]]\nrequire = [\"cosign-signature\"]");
     let there = |world: &World, more: PinnedDocument| {
-        judged(&rule, world, &[image(APP, &root, &[more])]).is_empty()
+        judged(&rule, world, [&image(APP, &root, &[more])]).is_empty()
     };
     let layer = world.add_blob(PAYLOAD, b"anything");
     let tagged = world.tagged(&root, "sig", layer.clone());
