@@ -116,7 +116,7 @@ fn platforms_are_those_aboard() {
         platform: Some(ARM.parse().unwrap()),
     });
     let arm = Breach::Platform("linux/arm64/v8".parse().unwrap());
-    assert_eq!(judged(&both, &world, [&image]), [arm.clone()]);
+    assert_eq!(judged(&both, &world, [&image]), std::slice::from_ref(&arm));
     // An image without an index says it in its config.
     let (world, image) = single(None);
     assert_eq!(judged(&both, &world, [&image]), [arm]);
@@ -283,7 +283,7 @@ fn what_cannot_be_looked_at_is_a_finding() {
     let digest = image.digest;
     let undated = Breach::Undated { of: Dated::Image, digest };
     world.blobs.insert(config, b"{\"created\":1,\"created\":2}".to_vec());
-    assert_eq!(judged(&rule, &world, [&image]), [undated.clone()]);
+    assert_eq!(judged(&rule, &world, [&image]), std::slice::from_ref(&undated));
     world.blobs.remove(&config);
     assert_eq!(judged(&rule, &world, [&image]), [Breach::Unseen(config), undated]);
     world.documents.clear();
