@@ -10,7 +10,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::output::{bytes, count, escaped};
-use super::policy::{PolicyArgs, enforce_at_source};
+use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
 use crate::bundle::Name;
@@ -129,7 +129,7 @@ impl std::str::FromStr for Expiry {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let policy = args.policy.read()?;
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let jobs = usize::from(args.registries.jobs);
@@ -139,8 +139,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let documents = export::fetch_documents(&images, &opener, jobs)?;
     context.progress().end();
     let plan = export::plan(images, documents)?;
-    let (policy, by_tag) = (policy.as_ref(), args.lock.is_none());
-    enforce_at_source(policy, &plan.images, &plan.documents, &opener, by_tag, context)?;
+    gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
     if args.dry_run {
         print_plan(&plan, context)?;
         return partial(&pinned.failures, context);

@@ -10,7 +10,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
-use super::policy::{Aboard, PolicyArgs, enforce_aboard};
+use super::policy::{Aboard, PolicyArgs};
 use super::registries;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::oci::{PinnedImage, Reference, Repository};
@@ -89,7 +89,7 @@ impl FromStr for To {
 /// # Errors
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let policy = args.policy.read()?;
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let bundle = args.trust.verify(&args.bundle.places, context)?;
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
@@ -98,8 +98,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     )?;
     let open = || args.existing_target(context);
     let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
-    let images = plan.images.iter().map(|planned| planned.image);
-    enforce_aboard(policy.as_ref(), images, &aboard, context)?;
+    gate.aboard(plan.images.iter().map(|planned| planned.image), &aboard)?;
     if args.dry_run {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);

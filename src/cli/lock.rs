@@ -9,7 +9,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::images::{ImageArgs, partial};
 use super::output::{bytes, count, escaped};
-use super::policy::{PolicyArgs, enforce_at_source};
+use super::policy::PolicyArgs;
 use super::registries;
 use crate::export;
 use crate::files;
@@ -47,16 +47,16 @@ pub struct Args {
 /// # Errors
 /// When an image cannot be had, or the lock cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let policy = args.policy.read()?;
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let pinned = args.images.pin(&opener, args.registries.jobs.into(), context)?;
     let images = pinned.lock.images();
     if images.is_empty() {
         return partial(&pinned.failures, context);
     }
-    if policy.is_some() {
+    if !gate.is_open() {
         let documents = export::fetch_documents(images, &opener, args.registries.jobs.into())?;
-        enforce_at_source(policy.as_ref(), images, &documents, &opener, false, context)?;
+        gate.at_source(images, &documents, &opener, false)?;
     }
     files::write_atomic(&args.out, &pinned.lock.to_bytes())?;
     match context.json() {

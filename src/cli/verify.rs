@@ -6,7 +6,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
-use super::policy::{Aboard, PolicyArgs, enforce_aboard};
+use super::policy::{Aboard, PolicyArgs};
 use crate::bundle::BundlePath;
 use crate::verify::{Contents, VerifyError};
 
@@ -43,7 +43,7 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let policy = args.policy.read()?;
+    let gate = args.policy.gate(1, context)?;
     let bundle = args.trust.verify(&args.bundle.places, context)?;
     let contents = bundle.get();
     prove_blobs(contents, context)?;
@@ -51,7 +51,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         true => contents.catalog().layers.len(),
         false => prove_layers(contents, context)?,
     };
-    enforce_aboard(policy.as_ref(), contents.images(), &Aboard::new(contents), context)?;
+    gate.aboard(contents.images(), &Aboard::new(contents))?;
     let (seal, signers) = (contents.seal(), contents.signers());
     if context.json() {
         return context.print_json(&json!({

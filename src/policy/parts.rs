@@ -1,7 +1,8 @@
 //! What an image consists of, as far as a policy asks: its platforms, and what refers to them.
 //!
-//! Everything is taken from the manifests themselves, whose bytes are proven: a lock is a file that
-//! anybody may have written, and its roles, subjects and artifact types are not believed here.
+//! Subjects, platforms and artifact types are taken from the manifests, whose bytes are proven, and
+//! not from the lock, which anybody may have written. Tags are in no manifest: they are the lock's
+//! word, as they would be a registry's.
 //! Withstands: indexes that hold each other, referrers that refer to something else than stated.
 
 use std::collections::BTreeSet;

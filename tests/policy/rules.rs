@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::images::{Layout, text};
+use super::images::{Layout, key_pair, text};
 use super::support::DockerRegistry;
 use super::support::command::Work;
 use super::support::images::Eyes;
@@ -13,7 +13,22 @@ const SARIF: &str = "application/sarif+json";
 /// Long ago, whenever this runs.
 const OLD: &str = "2001-01-01T00:00:00Z";
 
-/// `when` days ago.
+/// What the guide shows is what is said.
+#[test]
+fn the_example_of_the_guide_is_explained_as_it_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guides/policy.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let block = |start: &str| {
+        let block = guide.split_once(start).unwrap().1;
+        block.split_once("```").unwrap().0.to_owned()
+    };
+    let work = Work::new();
+    key_pair(&work, "cosign", "ED25519");
+    work.write("site.toml", block("```policy\n"));
+    assert_eq!(work.ok("policy check site.toml"), block("$ gapferry policy check site.toml\n"));
+}
+
+/// The time `days` days ago.
 fn days_ago(days: u64) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let then = gapferry::bundle::Timestamp::from_unix(now - days * 86_400).unwrap();

@@ -39,7 +39,7 @@ impl Evidence for AtSource<'_> {
 }
 
 /// Opens the target, if there is one already: only some deltas are judged by it.
-type OpenTarget<'a> = &'a dyn Fn() -> Result<Option<Box<dyn Target>>, Failure>;
+type OpenTarget<'a> = &'a (dyn Fn() -> Result<Option<Box<dyn Target>>, Failure> + Sync);
 
 /// Images of a verified bundle.
 pub struct Aboard<'a> {

@@ -16,6 +16,7 @@ use super::input;
 use super::output::{count, escaped, escaped_json};
 use crate::oci::{Digest, Manifest, PinnedImage};
 use crate::policy::{Circumstances, Evidence, Finding, MAX_POLICY_SIZE, Policy};
+use crate::pool;
 use crate::source::Opener;
 pub use evidence::Aboard;
 use evidence::AtSource;
@@ -61,12 +62,14 @@ pub struct PolicyArgs {
 }
 
 impl PolicyArgs {
-    /// The policy, if there is one.
+    /// The gate that the policy keeps; one that stands open when there is none. `jobs` images are
+    /// judged at a time.
     ///
     /// # Errors
-    /// When it, or a key that it names, cannot be read or makes no sense.
-    pub fn read(&self) -> Result<Option<Policy>, Failure> {
-        self.policy.as_deref().map(read).transpose()
+    /// When the policy, or a key that it names, cannot be read or makes no sense.
+    pub fn gate<'a>(&self, jobs: u16, context: &'a Context) -> Result<Gate<'a>, Failure> {
+        let policy = self.policy.as_deref().map(read).transpose()?;
+        Ok(Gate { policy, jobs: jobs.into(), context })
     }
 }
 
@@ -78,49 +81,63 @@ fn read(path: &Path) -> Result<Policy, Failure> {
     Policy::parse(&bytes, key).map_err(|failure: Failure| failure.at(path.display()))
 }
 
-/// Holds images at their sources against a policy.
-///
-/// # Errors
-/// `policy`, when it objects to anything; whatever keeps from reading what it asks for.
-pub fn enforce_at_source(
-    policy: Option<&Policy>,
-    images: &[PinnedImage],
-    documents: &BTreeMap<Digest, Manifest>,
-    opener: &Opener,
-    by_tag: bool,
-    context: &Context,
-) -> Result<(), Failure> {
-    enforce(policy, images, &AtSource { documents, opener }, by_tag, context)
+/// Where images are let through, or not.
+pub struct Gate<'a> {
+    policy: Option<Policy>,
+    jobs: usize,
+    context: &'a Context,
 }
 
-/// Holds images of a bundle against a policy.
-///
-/// # Errors
-/// As [`enforce_at_source`].
-pub fn enforce_aboard<'a>(
-    policy: Option<&Policy>,
-    images: impl IntoIterator<Item = &'a PinnedImage>,
-    aboard: &Aboard<'_>,
-    context: &Context,
-) -> Result<(), Failure> {
-    enforce(policy, images, aboard, false, context)
-}
+impl Gate<'_> {
+    /// True when everything is let through.
+    pub fn is_open(&self) -> bool {
+        self.policy.is_none()
+    }
 
-fn enforce<'a, E: Evidence<Error = Failure>>(
-    policy: Option<&Policy>,
-    images: impl IntoIterator<Item = &'a PinnedImage>,
-    evidence: &E,
-    by_tag: bool,
-    context: &Context,
-) -> Result<(), Failure> {
-    let Some(policy) = policy else { return Ok(()) };
-    context.progress().begin("checking the policy", 0);
-    let circumstances = Circumstances { now: context.now(), by_tag };
-    let findings = policy.check(images, evidence, circumstances);
-    context.progress().end();
-    match findings?.as_slice() {
-        [] => Ok(()),
-        findings => Err(refused(findings, context)),
+    /// Holds images at their sources against the policy. `by_tag` says that no lock pinned them.
+    ///
+    /// # Errors
+    /// `policy`, when it objects to anything; whatever keeps from reading what it asks for.
+    pub fn at_source(
+        &self,
+        images: &[PinnedImage],
+        documents: &BTreeMap<Digest, Manifest>,
+        opener: &Opener,
+        by_tag: bool,
+    ) -> Result<(), Failure> {
+        self.pass(images, &AtSource { documents, opener }, by_tag)
+    }
+
+    /// Holds images of a verified bundle against the policy.
+    ///
+    /// # Errors
+    /// As [`Gate::at_source`].
+    pub fn aboard<'i>(
+        &self,
+        images: impl IntoIterator<Item = &'i PinnedImage>,
+        aboard: &Aboard<'_>,
+    ) -> Result<(), Failure> {
+        self.pass(images, aboard, false)
+    }
+
+    fn pass<'i, E: Evidence<Error = Failure> + Sync>(
+        &self,
+        images: impl IntoIterator<Item = &'i PinnedImage>,
+        evidence: &E,
+        by_tag: bool,
+    ) -> Result<(), Failure> {
+        let Some(policy) = &self.policy else { return Ok(()) };
+        let images: Vec<&PinnedImage> = images.into_iter().collect();
+        let circumstances = Circumstances { now: self.context.now(), by_tag };
+        self.context.progress().begin("checking the policy", 0);
+        let findings = pool::run(self.jobs, &images, |image| {
+            policy.check(std::iter::once(*image), evidence, circumstances)
+        })?;
+        self.context.progress().end();
+        match findings.concat().as_slice() {
+            [] => Ok(()),
+            findings => Err(refused(findings, self.context)),
+        }
     }
 }
 
