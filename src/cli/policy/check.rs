@@ -51,7 +51,7 @@ fn explained(policy: &Policy) -> Vec<String> {
         });
     }
     if !policy.block.is_empty() {
-        lines.push(format!("images hold none of {}", count(policy.block.len(), "blocked digest")));
+        lines.push(format!("blocked: {}", count(policy.block.len(), "digest")));
     }
     for rule in &policy.rules {
         let demands = of_rule(rule);
