@@ -22,6 +22,7 @@
 //! | [`target`] | where images go |
 //! | [`select`] | what travels: list files, the lock |
 //! | [`memory`] | what a site imported |
+//! | [`policy`] | what a site lets through: rules, and signatures of cosign |
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
@@ -42,6 +43,7 @@ pub mod import;
 pub mod layout;
 pub mod memory;
 pub mod oci;
+pub mod policy;
 pub mod pool;
 pub mod recompress;
 pub mod registry;

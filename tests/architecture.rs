@@ -11,6 +11,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("pool", &[]),
     ("report", &[]),
     ("trust", &["oci"]),
+    ("policy", &["oci"]),
     ("recompress", &["oci"]),
     ("chunk", &["oci"]),
     ("layout", &["oci"]),

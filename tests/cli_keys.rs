@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 19] = [
+const SUBCOMMANDS: [&str; 21] = [
     "key",
     "key new",
     "key show",
@@ -24,6 +24,8 @@ const SUBCOMMANDS: [&str; 19] = [
     "repack",
     "unpack",
     "diff",
+    "policy",
+    "policy check",
     "demo",
     "completions",
     "man",

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use gapferry::bundle::{Catalog, Lading, Seal, Sums};
 use gapferry::memory::Memory;
+use gapferry::policy::{Policy, PolicyError};
 use gapferry::select::Lock;
 use serde_json::Value;
 
@@ -45,6 +46,25 @@ fn the_examples_are_what_they_are_said_to_be() {
     let catalog = example("packs.md", "catalog");
     let packed = zstd::bulk::compress(catalog.as_bytes(), 1).unwrap();
     assert_eq!(Catalog::parse(&packed).unwrap().layers.len(), 1);
+}
+
+#[test]
+fn the_examples_of_policies_are_policies() {
+    let guide = std::fs::read_to_string(formats().join("../docs/guides/policy.md")).unwrap();
+    let guide = guide.split("```policy\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
+    for (text, rules) in [(example("policy.md", "policy"), 1), (guide, 3)] {
+        // Each key file is another key.
+        let key = |name: &str| Ok::<_, PolicyError>(public_key(name));
+        let policy = Policy::parse(text.as_bytes(), key).unwrap();
+        assert_eq!((policy.rules.len(), policy.signatures.len()), (rules, 1));
+    }
+}
+
+/// A key on Ed25519 of openssl's, in PEM.
+fn public_key(_: &str) -> String {
+    let line = "openssl genpkey -algorithm ED25519 | openssl pkey -pubout";
+    let output = Command::new("sh").args(["-c", line]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

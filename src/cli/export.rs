@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::output::{bytes, count, escaped};
+use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
 use crate::bundle::Name;
@@ -31,6 +32,8 @@ EXAMPLES:
       --destination plant-7 --expires 90d
   What the site does not have since the last bundle, as small as it gets:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
+  Only what a site's policy lets through:
+    gapferry export --lock images.lock -o out --key release.key --policy site.toml
   Signed by a key that ssh-agent holds, and by one in a hardware module:
     gapferry export --lock images.lock -o out --key ~/.ssh/id_ed25519.pub \\
       --signer-command 'hsm.pub=hsm-sign --slot 1'";
@@ -97,6 +100,8 @@ pub struct Args {
     #[command(flatten)]
     signers: SignerArgs,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     registries: RegistryArgs,
 }
 
@@ -138,6 +143,7 @@ impl std::str::FromStr for Expiry {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let jobs = usize::from(args.registries.jobs);
@@ -149,6 +155,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let documents = export::fetch_documents(&images, &opener, journal.as_ref(), jobs)?;
     context.progress().end();
     let plan = export::plan(images, documents)?;
+    gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
     if args.dry_run {
         print_plan(&plan, context)?;
         return partial(&pinned.failures, context);

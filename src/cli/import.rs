@@ -11,6 +11,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
+use super::policy::{Aboard, PolicyArgs};
 use super::registries;
 use super::verify::skipped;
 use crate::files;
@@ -26,6 +27,8 @@ EXAMPLES:
     gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site:5000/mirror
   Into an OCI layout in a directory:
     gapferry import bundle.tar --trust release.key.pub --to oci:/srv/images
+  Only if a site's policy is met:
+    gapferry import bundle.tar --trust release.key.pub --policy site.toml --to oci:/srv/images
   Under other names:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
       --map docker.io/library=base --map quay.io=quay
@@ -63,6 +66,8 @@ pub struct Args {
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     registries: RegistryArgs,
 }
 
@@ -94,6 +99,7 @@ impl FromStr for To {
 /// # Errors
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let place = args.place();
     // Held from before the first look until the end: of two imports at once, one is refused.
     let mut held = (!args.dry_run).then(|| args.trust.state.hold(context)).transpose()?;
@@ -109,6 +115,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         &bundle.get().catalog().homes,
         &args.mapping()?,
     )?;
+    let open = || args.existing_target(context);
+    let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
+    gate.aboard(plan.images.iter().map(|planned| planned.image), &aboard)?;
     let Some(held) = &mut held else {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);
@@ -170,6 +179,14 @@ impl Args {
             }
         };
         Ok(Mapping::new(base, self.map.clone()))
+    }
+
+    /// The target for looking at, which makes no layout where there is none.
+    fn existing_target(&self, context: &Context) -> Result<Option<Box<dyn Target>>, Failure> {
+        match &self.to {
+            To::Layout(path) if !path.join("oci-layout").exists() => Ok(None),
+            _ => self.target(context).map(Some),
+        }
     }
 
     fn target(&self, context: &Context) -> Result<Box<dyn Target>, Failure> {

@@ -9,7 +9,9 @@ use super::context::Context;
 use super::failure::Failure;
 use super::images::{ImageArgs, partial};
 use super::output::{bytes, count, escaped};
+use super::policy::PolicyArgs;
 use super::registries;
+use crate::export;
 use crate::files;
 use crate::oci::PinnedImage;
 use crate::source::Opener;
@@ -20,6 +22,8 @@ EXAMPLES:
     gapferry lock busybox:1.35 quay.io/prometheus/prometheus:v3.0.0 -o images.lock
   Pin a list, for one platform:
     gapferry lock -f images.txt --platform linux/amd64 -o images.lock
+  Pin what a site's policy lets through, or nothing:
+    gapferry lock -f images.txt --policy site.toml -o images.lock
   Pin what lies in an archive under another name:
     gapferry lock registry.example/app:1.0=docker-archive:app.tar -o images.lock";
 
@@ -33,6 +37,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     registries: RegistryArgs,
 }
 
@@ -41,11 +47,17 @@ pub struct Args {
 /// # Errors
 /// When an image cannot be had, or the lock cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let pinned = args.images.pin(&opener, args.registries.jobs.into(), context)?;
     let images = pinned.lock.images();
     if images.is_empty() {
         return partial(&pinned.failures, context);
+    }
+    if !gate.is_open() {
+        let documents =
+            export::fetch_documents(images, &opener, None, args.registries.jobs.into())?;
+        gate.at_source(images, &documents, &opener, false)?;
     }
     files::write_atomic(&args.out, &pinned.lock.to_bytes())?;
     match context.json() {

@@ -24,6 +24,7 @@ mod lock;
 mod man;
 mod memory;
 mod output;
+mod policy;
 mod progress;
 mod registries;
 mod repack;
@@ -83,6 +84,7 @@ enum Command {
     Repack(repack::Args),
     Unpack(unpack::Args),
     Diff(diff::Args),
+    Policy(policy::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -102,6 +104,7 @@ impl Command {
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Diff(args) => diff::run(args, context),
+            Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),

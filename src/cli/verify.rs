@@ -6,6 +6,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
+use super::policy::{Aboard, PolicyArgs};
 use crate::bundle::{BundlePath, Seal};
 use crate::memory::Memory;
 use crate::verify::{Contents, Restore, Site, VerifyError};
@@ -16,6 +17,8 @@ EXAMPLES:
     gapferry verify /media/stick/bundle --trust release.key.pub
   Volumes on two disks, signed by two of three people:
     gapferry verify /media/a /media/b --trust ann.pub --trust bob.pub --trust eve.pub --threshold 2
+  Whether a site's policy is met, too:
+    gapferry verify /media/stick/bundle --trust release.key.pub --policy site.toml
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -29,6 +32,8 @@ pub struct Args {
     bundle: BundleArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Prove every byte of the medium, but do not make packed layers again
     #[arg(long)]
     quick: bool,
@@ -42,6 +47,7 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let gate = args.policy.gate(1, context)?;
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
@@ -52,6 +58,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         true => contents.catalog().layers.len(),
         false => prove_layers(contents, context)?,
     };
+    gate.aboard(contents.images(), &Aboard::new(contents))?;
     let (seal, signers) = (contents.seal(), contents.signers());
     if context.json() {
         return context.print_json(&json!({

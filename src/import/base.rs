@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use super::{ImportError, Plan};
 use crate::bundle::Base;
-use crate::oci::{Descriptor, Digest, MediaType, Repository};
+use crate::oci::{Descriptor, Digest, MediaType, Repository, VerifyingReader};
 use crate::target::{Target, TargetError};
-use crate::verify::Destination;
+use crate::verify::{Contents, Destination};
 
 /// The base blobs of a delta, each in a repository of the target that holds it.
 pub struct AtTarget<'a> {
@@ -24,6 +25,28 @@ impl Destination for AtTarget<'_> {
         let blob = descriptor(digest, base.blob.size);
         self.target.content(repository, &blob, offset).map_err(io::Error::other)
     }
+}
+
+/// The bytes of a blob that a delta counts on, proven; `None` when the target has it not, or the
+/// delta does not count on it. It is read into memory: the caller caps its size.
+///
+/// # Errors
+/// [`ImportError::Target`] when the target cannot be asked, or holds something else.
+pub fn held(
+    contents: &Contents,
+    plan: &Plan<'_>,
+    target: &dyn Target,
+    blob: &Descriptor,
+) -> Result<Option<Vec<u8>>, ImportError> {
+    let failed = |error| ImportError::target(blob.digest, error);
+    let Some(held) = contents.catalog().held(&blob.digest) else { return Ok(None) };
+    let found = find(target, &plan.homes, held.home, blob).map_err(failed)?;
+    let Some(home) = found else { return Ok(None) };
+    let content = target.content(home, blob, 0).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let read = VerifyingReader::new(content, blob.digest, blob.size).read_to_end(&mut bytes);
+    read.map_err(|error| failed(TargetError::Read(error)))?;
+    Ok(Some(bytes))
 }
 
 /// Finds a blob in one of `homes`, in `likely` first.

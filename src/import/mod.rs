@@ -10,6 +10,7 @@ mod plan;
 mod remember;
 mod run;
 
+pub use base::held;
 pub use map::{Base, InvalidMapping, Mapping, Rule};
 pub use plan::{Plan, PlannedImage, plan};
 pub use remember::remember;

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod places;
+mod policy;
 
 use super::failure::{Exit, Failure};
 use crate::files::FileError;
