@@ -123,7 +123,7 @@ impl From<WriteError> for Failure {
         match error {
             WriteError::File(error) => error.into(),
             WriteError::Exists(_) => Failure::new(Exit::Failed, "exists", error)
-                .hint("choose another place; an unfinished bundle of a run that was killed can be removed"),
+                .hint("choose another place, or remove what is there"),
             WriteError::VolumeTooSmall { .. } => Failure::new(Exit::Usage, "volume-too-small", error)
                 .hint("choose a larger --volume-size"),
         }
