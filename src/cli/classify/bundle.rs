@@ -124,8 +124,10 @@ impl From<WriteError> for Failure {
             WriteError::File(error) => error.into(),
             WriteError::Exists(_) => Failure::new(Exit::Failed, "exists", error)
                 .hint("choose another place, or remove what is there"),
-            WriteError::VolumeTooSmall { .. } => Failure::new(Exit::Usage, "volume-too-small", error)
-                .hint("choose a larger --volume-size"),
+            WriteError::VolumeTooSmall { .. } => {
+                Failure::new(Exit::Usage, "volume-too-small", error)
+                    .hint("choose a larger --volume-size")
+            }
         }
     }
 }
