@@ -221,7 +221,8 @@ impl Writer {
         }
     }
 
-    /// Writes the head files, the signatures and last the seal, and makes everything lasting.
+    /// Writes the head files, then what the sums do not list (trust documents, signatures) and last
+    /// the seal, and makes everything lasting.
     /// Without a seal it is no bundle but a plain OCI layout.
     ///
     /// # Errors
@@ -229,11 +230,12 @@ impl Writer {
     pub fn finish(
         self,
         heads: &[(HeadFile, Vec<u8>)],
-        signatures: &[(HeadFile, Vec<u8>)],
+        outside: &[(BundlePath, Vec<u8>)],
         seal: Option<&[u8]>,
     ) -> Result<(), FileError> {
-        let heads = heads.iter().chain(signatures).map(|(file, bytes)| (*file, bytes.as_slice()));
-        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal, seal)));
+        let heads = heads.iter().map(|(file, bytes)| ((*file).into(), bytes.as_slice()));
+        let heads = heads.chain(outside.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
+        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal.into(), seal)));
         let state = self.state.into_inner().expect("no thread panics with the lock");
         let Some(made) = self.made else {
             for archive in state.archives {
@@ -254,11 +256,11 @@ impl Writer {
 impl Archive {
     fn finish<'a>(
         mut self,
-        heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
+        heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
     ) -> Result<(), FileError> {
         for (head, bytes) in heads {
             let size = bytes.len() as u64;
-            let mut member = Member::start(Arc::clone(&self.file), self.end, head.into(), size)?;
+            let mut member = Member::start(Arc::clone(&self.file), self.end, head, size)?;
             let written = member.write_all(bytes);
             written.map_err(|error| FileError::io("write", self.file.path(), error))?;
             member.finish()?;
@@ -295,7 +297,7 @@ impl Leftovers {
 
     fn finish<'a>(
         mut self,
-        heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
+        heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
     ) -> Result<(), FileError> {
         for (head, bytes) in heads {
             files::write_atomic(&self.directory.join(head.to_string()), bytes)?;

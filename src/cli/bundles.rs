@@ -7,9 +7,10 @@ use clap::Args;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
+use super::state::StateArgs;
 use crate::bundle::{Name, Packaging, Timestamp};
-use crate::trust::{KeyRecord, Keyring};
-use crate::verify::{self, Contents, Site, VerifiedBundle};
+use crate::trust::{Accepted, KeyRecord, Keyring};
+use crate::verify::{self, Anchor, Contents, Site, VerifiedBundle};
 
 /// Where a bundle lies.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +34,8 @@ pub struct TrustArgs {
     /// What seals call this place; a bundle for another destination is refused
     #[arg(long, value_name = "NAME")]
     pub site: Option<Name>,
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 impl TrustArgs {
@@ -61,24 +64,84 @@ impl TrustArgs {
     /// Verifies the bundle in `places`, but for its blobs' bytes.
     ///
     /// # Errors
-    /// Without keys, and whatever is wrong with the bundle.
+    /// When nobody is trusted, and whatever is wrong with the bundle.
     pub fn verify(&self, places: &[PathBuf], context: &Context) -> Result<VerifiedBundle, Failure> {
-        if self.trust.is_empty() {
+        let anchor = self.anchor(context)?.ok_or_else(|| {
             let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
-            return Err(failure.hint("give the maker's public key: --trust release.key.pub"));
-        }
-        let site = Site { now: timestamp(context.now())?, name: self.site.clone() };
-        Ok(verify::verify(places, &self.keyring(context.now())?, &site)?)
+            failure.hint(
+                "give the maker's public key: --trust release.key.pub; or accept trust documents: \
+                 see `gapferry trust accept --help`",
+            )
+        })?;
+        self.verify_with(&anchor, places, context)
     }
 
-    /// Verifies the bundle if keys are given; without, looks whether its parts fit together.
+    fn verify_with(
+        &self,
+        anchor: &Anchor,
+        places: &[PathBuf],
+        context: &Context,
+    ) -> Result<VerifiedBundle, Failure> {
+        let site = Site { now: timestamp(context.now())?, name: self.site.clone() };
+        Ok(verify::verify(places, anchor, &site)?)
+    }
+
+    /// Verifies the bundle if anybody is trusted; else looks whether its parts fit together.
     ///
     /// # Errors
     /// Whatever is wrong with the bundle.
     pub fn look(&self, places: &[PathBuf], context: &Context) -> Result<Contents, Failure> {
-        match self.trust.is_empty() {
-            true => Ok(verify::examine(places)?),
-            false => Ok(self.verify(places, context)?.into_inner()),
+        match self.anchor(context)? {
+            None => Ok(verify::examine(places)?),
+            Some(anchor) => Ok(self.verify_with(&anchor, places, context)?.into_inner()),
+        }
+    }
+
+    /// Verifies the bundle if keys are named; else looks whether its parts fit together. Who is yet
+    /// to sign cannot ask for all the signatures that trust documents do.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the bundle.
+    pub fn look_before_signing(
+        &self,
+        places: &[PathBuf],
+        context: &Context,
+    ) -> Result<Contents, Failure> {
+        if self.trust.is_empty() {
+            return Ok(verify::examine(places)?);
+        }
+        let anchor = Anchor::from(self.keyring(context.now())?);
+        Ok(self.verify_with(&anchor, places, context)?.into_inner())
+    }
+
+    /// Whom to believe: the keys that are named, or the trust documents that the site accepted.
+    ///
+    /// # Errors
+    /// When both are there: a key on the command line would count for every stream.
+    fn anchor(&self, context: &Context) -> Result<Option<Anchor>, Failure> {
+        let accepted = match self.state.directory(context) {
+            Ok(state) => Accepted::beneath(&state).load()?,
+            Err(_) => None,
+        };
+        match (self.trust.is_empty(), accepted) {
+            (true, accepted) => Ok(accepted.map(Anchor::Chain)),
+            (false, None) => Ok(Some(self.keyring(context.now())?.into())),
+            (false, Some(_)) => {
+                let what = "this site has accepted trust documents, and --trust names keys";
+                let failure = Failure::new(Exit::Usage, "two-trusts", what);
+                Err(failure.hint("leave --trust out; or name another --state"))
+            }
+        }
+    }
+
+    /// Keeps the trust documents that a bundle brought.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn remember(&self, contents: &Contents, context: &Context) -> Result<(), Failure> {
+        match contents.chain() {
+            Some(chain) => Ok(Accepted::beneath(&self.state.directory(context)?).save(chain)?),
+            None => Ok(()),
         }
     }
 }

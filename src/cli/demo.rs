@@ -167,6 +167,8 @@ fn export(
     let plan = export::plan(images.to_vec(), documents)?;
     let now = context.signing_time()?;
     let order = Order {
+        epoch: 1,
+        chain: None,
         packaging: Packaging::Directory,
         stream: "demo".parse().map_err(|error| Failure::new(Exit::Usage, "usage", error))?,
         sequence: now,
@@ -187,8 +189,11 @@ fn export(
 fn verify(places: &Places, context: &Context) -> Result<VerifiedBundle, Failure> {
     let key = crate::trust::PublicKey::from_pem(&super::input::key(&places.public_key)?)?;
     let site = Site { now: timestamp(context.now())?, name: None };
-    let bundle =
-        verify::verify(std::slice::from_ref(&places.bundle), &Keyring::new(vec![key], 1)?, &site)?;
+    let bundle = verify::verify(
+        std::slice::from_ref(&places.bundle),
+        &Keyring::new(vec![key], 1)?.into(),
+        &site,
+    )?;
     super::verify::prove(bundle.get(), context)?;
     Ok(bundle)
 }

@@ -15,8 +15,8 @@ use super::signers::SignerArgs;
 use crate::bundle::Name;
 use crate::export::{self, BaseBundle, Bases, Order, PackMode, Plan, Summary};
 use crate::source::Opener;
-use crate::trust::{Keyring, Signer};
-use crate::verify::{self, Claims, Site};
+use crate::trust::{Chain, Keyring, Signer, read_papers};
+use crate::verify::{self, Anchor, Claims, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -31,7 +31,9 @@ EXAMPLES:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
   Signed by a key that ssh-agent holds, and by one in a hardware module:
     gapferry export --lock images.lock -o out --key ~/.ssh/id_ed25519.pub \\
-      --signer-command 'hsm.pub=hsm-sign --slot 1'";
+      --signer-command 'hsm.pub=hsm-sign --slot 1'
+  For a site that accepted trust documents:
+    gapferry export --lock images.lock -o out --stream prod --key ann.key --trust-documents trust";
 
 /// Write images to a signed bundle
 #[derive(Debug, clap::Args)]
@@ -56,6 +58,10 @@ pub struct Args {
     /// The only site that may import the bundle
     #[arg(long, value_name = "NAME")]
     destination: Option<Name>,
+    /// Send the signed trust documents in this directory along; only keys that may seal the stream
+    /// sign
+    #[arg(long, value_name = "DIR")]
+    trust_documents: Option<PathBuf>,
     /// Which layers are opened and packed: those that share content with what is aboard or at the
     /// destination (auto), all (always), or none (never)
     #[arg(long, value_name = "WHICH", default_value = "auto")]
@@ -138,7 +144,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return partial(&pinned.failures, context);
     }
     let bases = bases(&args)?;
-    let order = order(&args, &signers, &bases, context)?;
+    let chain = chain(&args)?;
+    let order = order(&args, &signers, &bases, chain.as_ref(), context)?;
     let summary = export::write(&plan, &opener, &args.packaging.out, &order, context.progress())?;
     check(&args, &signers, &order, context)?;
     print_summary(&args, &plan, &summary, context)?;
@@ -164,10 +171,18 @@ fn bases(args: &Args) -> Result<Bases, Failure> {
     Ok(Bases::new(args.since.iter().map(read).collect::<Result<_, Failure>>()?))
 }
 
+/// The maker's trust documents. One that lacks signatures is none.
+fn chain(args: &Args) -> Result<Option<Chain>, Failure> {
+    let Some(directory) = &args.trust_documents else { return Ok(None) };
+    let chain = read_papers(directory).and_then(Chain::load);
+    chain.map(Some).map_err(|error| Failure::from(error).at(directory.display()))
+}
+
 fn order<'a>(
     args: &'a Args,
     signers: &'a [Box<dyn Signer>],
     bases: &'a Bases,
+    chain: Option<&'a Chain>,
     context: &Context,
 ) -> Result<Order<'a>, Failure> {
     let now = context.signing_time()?;
@@ -187,6 +202,8 @@ fn order<'a>(
     Ok(Order {
         packaging: args.packaging.packaging(),
         stream: args.stream.clone(),
+        epoch: 1,
+        chain,
         sequence: args.sequence.unwrap_or(now),
         created,
         expires,
@@ -215,7 +232,9 @@ fn check(
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
     let site = Site { now: order.created, name: args.destination.clone() };
     let written = [args.packaging.out.clone()];
-    let bundle = verify::verify(&written, &Keyring::of_all(keys)?, &site)
+    let known = order.chain.map_or(0, |chain| chain.newest().number.into());
+    let anchor = Anchor::Keys { keys: Keyring::of_all(keys)?, known };
+    let bundle = verify::verify(&written, &anchor, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
     if args.read_back {
         super::verify::prove(bundle.get(), context)?;

@@ -102,6 +102,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
     })?;
+    if summary.is_complete() {
+        args.trust.remember(bundle.get(), context)?;
+    }
     print_summary(summary, bundle.get(), context)
 }
 

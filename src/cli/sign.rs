@@ -56,7 +56,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return Err(failure.hint("look at the bundle with `gapferry inspect`, and give --yes"));
     }
     let signers = args.signers.signers(context)?;
-    let contents = args.trust.look(&args.bundle.places, context)?;
+    let contents = args.trust.look_before_signing(&args.bundle.places, context)?;
     verify::prove(&contents, context)?;
     if !context.json() {
         context.print(&inspect::table(&contents))?;

@@ -35,6 +35,13 @@ pub struct Summary {
     pub bytes: u64,
 }
 
+impl Summary {
+    /// True when the target took every image.
+    pub fn is_complete(&self) -> bool {
+        !self.images.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)))
+    }
+}
+
 /// Loads the planned images of `bundle` into `target`.
 ///
 /// Up to the first commit an error leaves the target as it was. From then on an error of one image

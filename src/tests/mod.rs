@@ -121,6 +121,8 @@ impl Maker {
         let order = Order {
             packaging,
             stream: "default".parse().unwrap(),
+            epoch: 1,
+            chain: None,
             sequence: 1,
             created: now(),
             expires: None,
@@ -145,7 +147,7 @@ impl Maker {
     pub(crate) fn verify(&self, places: &[PathBuf]) -> Result<VerifiedBundle, VerifyError> {
         let keys = self.signers.iter().map(|signer| signer.public().clone()).collect();
         let site = Site { now: now(), name: None };
-        verify::verify(places, &Keyring::new(keys, 1).unwrap(), &site)
+        verify::verify(places, &Keyring::new(keys, 1).unwrap().into(), &site)
     }
 }
 

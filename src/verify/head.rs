@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::chain::{Anchor, Established};
 use super::contents::{Contents, Heads};
 use super::{Location, VerifiedBundle, VerifyError};
 use crate::bundle::{
@@ -12,7 +13,7 @@ use crate::bundle::{
 };
 use crate::chunk::ChunkIndex;
 use crate::oci::Digest;
-use crate::trust::{Keyring, Signature};
+use crate::trust::{Purpose, Signature, Signed};
 
 /// The most signatures that a bundle may have.
 pub const MAX_SIGNATURES: usize = 16;
@@ -35,16 +36,18 @@ pub struct Site {
 /// Every [`VerifyError`].
 pub fn verify(
     places: &[PathBuf],
-    keys: &Keyring,
+    anchor: &Anchor,
     site: &Site,
 ) -> Result<VerifiedBundle, VerifyError> {
     let medium = Medium::gather(places)?;
     let (seal, signatures) = read_head(&medium)?; // 1
-    let signed = keys.verify(seal, &signatures)?; // 2, 3
-    signed.try_map(|signed| {
-        let seal = Seal::parse(&signed.message)?; // 4
-        admit(&seal, site)?; // 5
-        Contents::read(medium, &signed.message, seal, signed.signers)
+    let trust = Established::from(anchor, &medium, site.now)?; // 2
+    let signed = trust.keys().verify(Purpose::Seal, seal, &signatures)?; // 3
+    signed.try_map(|Signed { message, signers }| {
+        let seal = Seal::parse(&message)?; // 4
+        let signers = trust.admit(&seal, &message, &signatures, signers)?; // 5
+        admit(&seal, site)?;
+        Contents::read(medium, &message, seal, signers, trust.into_chain())
     })
 }
 
@@ -57,7 +60,7 @@ pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
     let medium = Medium::gather(places)?;
     let (bytes, _) = read_head(&medium)?;
     let seal = Seal::parse(&bytes)?;
-    Contents::read(medium, &bytes, seal, Vec::new())
+    Contents::read(medium, &bytes, seal, Vec::new(), None)
 }
 
 /// What the head files of a bundle say, whoever made it.
@@ -130,8 +133,5 @@ fn admit(seal: &Seal, site: &Site) -> Result<(), VerifyError> {
     if let Some(bundle) = seal.destination.clone().filter(|name| site.name.as_ref() != Some(name)) {
         return Err(VerifyError::Destination { bundle, site: site.name.clone() });
     }
-    match seal.trust {
-        0 => Ok(()),
-        number => Err(VerifyError::TrustNumber(number)),
-    }
+    Ok(())
 }

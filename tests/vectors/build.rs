@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gapferry::oci::Digest;
-use gapferry::trust::{SecretKey, Signer as _};
+use gapferry::trust::{Purpose, SecretKey, Signer as _};
 use serde_json::{Value, json};
 
 /// The files of a bundle, or some of them, by name.
@@ -204,7 +204,7 @@ pub(crate) fn seal(content: &Files, sums: &str) -> String {
 pub(crate) fn signed(mut content: Files, sums: &str, seal: &[u8], keys: &[&str]) -> Files {
     for name in keys {
         let key = key(name);
-        let signature = key.sign(seal).expect("a key in memory signs");
+        let signature = key.sign(Purpose::Seal, seal).expect("a key in memory signs");
         content.insert(signature_name(&key), signature);
     }
     content.insert("SHA256SUMS".to_owned(), sums.as_bytes().to_vec());
