@@ -29,6 +29,7 @@ mod repack;
 mod sign;
 mod signers;
 mod state;
+mod trust;
 mod unpack;
 mod verify;
 
@@ -72,6 +73,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Key(key::Args),
+    Trust(trust::Args),
     Lock(lock::Args),
     Export(export::Args),
     Inspect(inspect::Args),
@@ -90,6 +92,7 @@ impl Command {
     fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Command::Key(args) => key::run(args, context),
+            Command::Trust(args) => trust::run(args, context),
             Command::Lock(args) => lock::run(args, context),
             Command::Export(args) => export::run(args, context),
             Command::Inspect(args) => inspect::run(args, context),

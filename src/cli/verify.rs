@@ -52,6 +52,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "seal": contents.seal_digest(),
             "signers": signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "stream": seal.stream.as_str(),
+            "trustDocument": contents.chain().map(|chain| chain.newest().number),
             "sequence": seal.sequence,
             "created": seal.created.to_string(),
             "images": seal.images,
@@ -66,6 +67,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if not_made > 0 {
         let why = if args.quick { "as asked" } else { "they take from the destination" };
         notes += &format!("{} not made again: {why}\n", count(not_made, "packed layer"));
+    }
+    if let Some(chain) = contents.chain() {
+        let newest = chain.newest();
+        notes += &format!("trust document {} of {}\n", newest.number, newest.name.as_str());
     }
     let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
     context.print(&format!(

@@ -124,6 +124,12 @@ pub enum ChainError {
         /// The draft.
         number: u32,
     },
+    /// A draft was to lose or change something that it does not have. The caller's to mend.
+    #[error("the trust document does not have {what}")]
+    Unlisted {
+        /// A key or a stream.
+        what: String,
+    },
     /// Whoever was to sign has no root key. The caller's to mend.
     #[error("{key_id} is no root key of trust document {number}, nor of the one before")]
     NotRoot {

@@ -3,13 +3,15 @@
 //! What a draft says is checked by writing it and reading it back: there is one place where a
 //! document is found wrong.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::chain::{self, Chain, ChainError};
-use super::document::Document;
+use super::document::{DatedKey, Document, Stream};
 use super::folder::{read_papers, write_paper};
 use super::key::{KeyId, Signer};
 use super::keyring::Signature;
+use super::name::Name;
 use super::paper::Paper;
 use super::purpose::Purpose;
 use super::timestamp::Timestamp;
@@ -98,8 +100,9 @@ impl Workbook {
         };
         document.created = created.max(document.created);
         change(&mut document)?;
-        let used = |id: &KeyId| document.streams.values().any(|stream| stream.keys.contains(id));
-        document.keys.retain(|id, _| used(id));
+        let used: BTreeSet<KeyId> =
+            document.streams.values().flat_map(|stream| stream.keys.iter().copied()).collect();
+        document.keys.retain(|id, _| used.contains(id));
         if let Some(chain) = &self.chain {
             chain.check_next(&document)?;
         }
@@ -166,3 +169,74 @@ fn write(directory: &Path, document: &Document) -> Result<Paper, ChainError> {
     write_paper(directory, &paper, None)?;
     Ok(paper)
 }
+
+/// Changes to a draft. What comes out is checked when it is written.
+impl Document {
+    /// Lets a key sign documents; a key that is there already gets another end.
+    pub fn add_root(&mut self, key: DatedKey) {
+        self.roots.insert(key.key.key_id(), key);
+    }
+
+    /// Lets a key seal a stream; a key that is there already gets another end.
+    ///
+    /// # Errors
+    /// [`ChainError::Unlisted`] for a stream that is not there.
+    pub fn add_key(&mut self, stream: &Name, key: DatedKey) -> Result<(), ChainError> {
+        let key_id = key.key.key_id();
+        self.stream(stream)?.keys.insert(key_id);
+        self.keys.insert(key_id, key);
+        Ok(())
+    }
+
+    /// Takes a key from those that sign documents.
+    ///
+    /// # Errors
+    /// [`ChainError::Unlisted`] for a key that is not there.
+    pub fn remove_root(&mut self, key_id: &KeyId) -> Result<(), ChainError> {
+        let removed = self.roots.remove(key_id);
+        removed.map(drop).ok_or_else(|| unlisted(format!("the root key {key_id}")))
+    }
+
+    /// Takes a key from every stream: it is revoked.
+    ///
+    /// # Errors
+    /// [`ChainError::Unlisted`] for a key that is not there.
+    pub fn remove_key(&mut self, key_id: &KeyId) -> Result<(), ChainError> {
+        let removed = self.keys.remove(key_id);
+        removed.ok_or_else(|| unlisted(format!("the key {key_id}")))?;
+        for stream in self.streams.values_mut() {
+            stream.keys.remove(key_id);
+        }
+        Ok(())
+    }
+
+    /// Puts a key in the place of another, in every stream.
+    ///
+    /// # Errors
+    /// [`ChainError::Unlisted`] for a key that is not there.
+    pub fn replace_key(&mut self, old: &KeyId, new: DatedKey) -> Result<(), ChainError> {
+        let key_id = new.key.key_id();
+        for stream in self.streams.values_mut().filter(|stream| stream.keys.contains(old)) {
+            stream.keys.insert(key_id);
+        }
+        self.remove_key(old)?;
+        self.keys.insert(key_id, new);
+        Ok(())
+    }
+
+    /// A stream, to be changed.
+    ///
+    /// # Errors
+    /// [`ChainError::Unlisted`] for a stream that is not there.
+    pub fn stream(&mut self, name: &Name) -> Result<&mut Stream, ChainError> {
+        let missing = || unlisted(format!("the stream `{}`", name.as_str()));
+        self.streams.get_mut(name).ok_or_else(missing)
+    }
+}
+
+fn unlisted(what: String) -> ChainError {
+    ChainError::Unlisted { what }
+}
+
+#[cfg(test)]
+mod tests;

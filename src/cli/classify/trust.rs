@@ -33,6 +33,9 @@ impl From<ChainError> for Failure {
                 "signed-in-part",
                 "collect the other signatures, or remove those that are there",
             ),
+            E::Unlisted { .. } => {
+                (Exit::Usage, "not-in-document", "see what is with `gapferry trust show`")
+            }
             E::NotRoot { .. } => {
                 (Exit::NotAllowed, "not-a-root-key", "see the keys with `gapferry trust show`")
             }
