@@ -141,7 +141,7 @@ pub enum VerifyError {
         others: usize,
     },
     /// The time of so many keys is over that nobody can seal the stream.
-    #[error("{needed} keys must seal {}; {valid} count now", stream.as_ref().map_or("a bundle".to_owned(), |it| format!("the stream `{}`", it.as_str())))]
+    #[error("too few keys count now to seal {}: {valid}, and {needed} must sign", stream.as_ref().map_or("anything".to_owned(), |it| format!("the stream `{}`", it.as_str())))]
     KeysPast {
         /// The seal's stream; `None` when no key counts at all.
         stream: Option<Name>,

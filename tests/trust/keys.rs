@@ -55,13 +55,19 @@ fn a_key_counts_until_its_time_is_over() {
     assert!(message.contains("1 that may did, and 1 that may not"), "{message}");
     export(&work, "good", "trust", &["ann", "bob"]);
     taken(&work, "good", "site", &[1]);
-    // A draft is signed whole or not; so its keys have an end from the next document on.
+    // When too few are left, nobody need look at signatures.
     work.ok(&format!("trust add trust --key prod=ann.pub --not-after {PAST}"));
+    sign(&work, "trust", &["a", "b"]);
+    carry(&work.path("good"), &work.path("stream"));
+    copy(&work, "trust", "trust-000002", "stream");
+    let message = refused(&work, "stream", "site", 4, "key-not-valid");
+    assert!(message.contains("the stream `prod`: 1, and 2 must sign"), "{message}");
     work.ok(&format!("trust add trust --key prod=bob.pub --not-after {PAST}"));
     sign(&work, "trust", &["a", "b"]);
-    copy(&work, "trust", "trust-000002", "good");
-    let message = refused(&work, "good", "site", 4, "key-not-valid");
-    assert!(message.contains("2 keys must seal") || message.contains("1 keys"), "{message}");
+    carry(&work.path("stream"), &work.path("all"));
+    copy(&work, "trust", "trust-000003", "all");
+    let message = refused(&work, "all", "site", 4, "key-not-valid");
+    assert!(message.contains("anything: 0, and 1 must sign"), "{message}");
 }
 
 #[test]

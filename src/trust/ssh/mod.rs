@@ -84,6 +84,14 @@ struct Demands {
     verification: bool,
 }
 
+impl Demands {
+    /// The options that differ from what is usual, in a fixed order.
+    fn words(self) -> Vec<&'static str> {
+        let touch = (!self.presence).then_some(NO_TOUCH);
+        touch.into_iter().chain(self.verification.then_some(VERIFY)).collect()
+    }
+}
+
 /// A public key of OpenSSH, and what its record demands of signatures.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct SshKey {
@@ -159,15 +167,15 @@ impl SshKey {
     /// The options that differ from what is usual, in a fixed order. None for a key that is on no
     /// authenticator: nothing is demanded of it.
     pub(super) fn options(&self) -> Vec<&'static str> {
-        let asks = self.kind.is_on_authenticator();
-        let touch = (asks && !self.demands.presence).then_some(NO_TOUCH);
-        let verify = (asks && self.demands.verification).then_some(VERIFY);
-        touch.into_iter().chain(verify).collect()
+        match self.kind.is_on_authenticator() {
+            true => self.demands.words(),
+            false => Vec::new(),
+        }
     }
 
     /// `ssh-ed25519 AAAA…`, with the options that differ from what is usual, and a line feed.
     pub(super) fn to_line(&self) -> String {
-        let options = self.options();
+        let options = self.demands.words();
         let space = if options.is_empty() { "" } else { " " };
         let (name, key) = (self.kind.name(), BASE64.encode(&self.blob));
         format!("{}{space}{name} {key}\n", options.join(","))
