@@ -8,6 +8,7 @@ mod faults;
 mod good;
 mod live;
 mod packed;
+mod papers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(crate) struct Vector {
     /// Names of trusted keys.
     pub trust: &'static [&'static str],
     pub threshold: usize,
+    /// Trust documents that the site accepted, by name; keys are not named then.
+    pub documents: Option<Files>,
     /// What the verifying site is called, if anything.
     pub site: Option<&'static str>,
     pub bundle: Bundle,
@@ -54,6 +57,7 @@ impl Vector {
             verdict,
             trust: &["release"],
             threshold: 1,
+            documents: None,
             site: None,
             bundle,
             import_only: false,
@@ -74,7 +78,7 @@ impl Vector {
             "name: {}\nexpect: {expect}\ncode: {code}\nexit: {exit}\ntrust: {}\nthreshold: {}\n\
              site: {}\nverify: {}\nwhat: {}\n",
             self.name,
-            self.trust.join(" "),
+            if self.documents.is_some() { "documents".to_owned() } else { self.trust.join(" ") },
             self.threshold,
             self.site.unwrap_or("none"),
             if self.import_only { "ok" } else { "same" },
@@ -86,6 +90,9 @@ impl Vector {
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let top = Path::new(self.name);
         let mut files = BTreeMap::from([(top.join("vector.txt"), self.header().into_bytes())]);
+        for (name, bytes) in self.documents.iter().flatten() {
+            files.insert(top.join("trust").join(name), bytes.clone());
+        }
         match &self.bundle {
             Bundle::Archive(bytes) => {
                 files.insert(top.join("bundle.tar"), bytes.clone());
@@ -181,8 +188,12 @@ fn judge(directory: &Path) -> Vec<String> {
         archive if archive.exists() => archive,
         _ => directory.join("bundle"),
     };
+    let state = tempfile::tempdir().unwrap();
     let mut arguments = vec!["--threshold".to_owned(), header["threshold"].to_owned()];
-    for key in header["trust"].split(' ') {
+    arguments.extend(["--state".to_owned(), state.path().to_str().unwrap().to_owned()]);
+    let documents = directory.join("trust");
+    assert_eq!(header["trust"] == "documents", documents.exists());
+    for key in header["trust"].split(' ').filter(|key| *key != "documents") {
         let path = build::vectors().join("keys").join(format!("{key}.key.pub"));
         arguments.extend(["--trust".to_owned(), path.to_str().unwrap().to_owned()]);
     }
@@ -191,10 +202,20 @@ fn judge(directory: &Path) -> Vec<String> {
     }
     let (exit, code) = (header["exit"].parse().unwrap(), header["code"]);
     assert_eq!(header["expect"] == "ok", exit == 0, "{}", header["name"]);
-    match header["verify"] {
+    if documents.exists() {
+        build::copy(&documents, &state.path().join("trust"));
+    }
+    let mut wrong = match header["verify"] {
         "same" => try_bundle(header["name"], &bundle, &arguments, exit, code),
         _ => try_import(header["name"], &bundle, &arguments, exit, code),
+    };
+    if exit != 0 && documents.exists() {
+        let count = |at: &Path| std::fs::read_dir(at).unwrap().count();
+        if count(&documents) != count(&state.path().join("trust")) {
+            wrong.push(format!("{}: the site learned from a refused bundle", header["name"]));
+        }
     }
+    wrong
 }
 
 /// Verifies and imports a bundle; says what is not as it should be.
