@@ -25,7 +25,6 @@ use crate::oci::Digest;
 #[derive(Debug, Clone)]
 pub struct Chain {
     links: Vec<(Paper, Document)>,
-    newest: Document,
     /// The highest epoch that any of the documents gives a stream.
     epochs: BTreeMap<Name, u64>,
 }
@@ -196,7 +195,7 @@ impl Chain {
                     return Err(ChainError::Fork { number: paper.number, accepted, found });
                 }
                 // From before this chain begins: nothing hangs on it.
-                None if paper.number < extended.newest.number => {}
+                None if paper.number < extended.newest().number => {}
                 None => extended.follow(paper, Some(now))?,
             }
         }
@@ -206,7 +205,7 @@ impl Chain {
 
     /// The document that counts.
     pub fn newest(&self) -> &Document {
-        &self.newest
+        &self.last().1
     }
 
     /// Every document with its files, in order.
@@ -216,7 +215,7 @@ impl Chain {
 
     /// The digest of the newest document.
     pub fn newest_digest(&self) -> Digest {
-        self.links.last().expect("a chain has a document").0.digest()
+        self.last().0.digest()
     }
 
     /// A first document: enough of its own root keys must have signed.
@@ -227,18 +226,22 @@ impl Chain {
         if document.number != number {
             return Err(ChainError::Broken { number, what: "its number is not that of its name" });
         }
-        let mut chain = Chain { links: vec![], newest: document, epochs: BTreeMap::new() };
-        chain.push(paper, chain.newest.clone());
+        let mut chain = Chain { links: Vec::new(), epochs: BTreeMap::new() };
+        chain.push(paper, document);
         Ok(chain)
+    }
+
+    fn last(&self) -> &(Paper, Document) {
+        self.links.last().expect("a chain has a document")
     }
 
     /// One document more. With a time, root keys whose time is over do not count.
     fn follow(&mut self, paper: Paper, now: Option<Timestamp>) -> Result<(), ChainError> {
-        let expected = self.newest.number + 1;
+        let expected = self.newest().number + 1;
         if paper.number != expected {
             return Err(PaperError::Gap { number: expected }.into());
         }
-        check_signatures(&paper, self.newest.root_keyring(now), Roots::Before)?;
+        check_signatures(&paper, self.newest().root_keyring(now), Roots::Before)?;
         let document = parse(&paper)?;
         check_signatures(&paper, document.root_keyring(now), Roots::Own)?;
         self.check_next(&document)?;
@@ -250,7 +253,6 @@ impl Chain {
         for (name, stream) in &document.streams {
             self.epochs.insert(name.clone(), stream.epoch);
         }
-        self.newest = document.clone();
         self.links.push((paper, document));
     }
 
@@ -259,7 +261,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Broken`].
     pub(super) fn check_next(&self, next: &Document) -> Result<(), ChainError> {
-        let (number, before) = (self.newest.number + 1, &self.newest);
+        let (number, before) = (self.newest().number + 1, self.newest());
         let went_back = |(name, stream): (&Name, &super::document::Stream)| {
             self.epochs.get(name).is_some_and(|highest| stream.epoch < *highest)
         };

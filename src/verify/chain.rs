@@ -35,40 +35,41 @@ impl From<Keyring> for Anchor {
 }
 
 /// The keys that count for a medium: what step 2 gives.
-pub(super) enum Established<'a> {
-    Keys { keys: &'a Keyring, known: u64 },
-    Chain { keys: Keyring, chain: Chain, now: Timestamp },
+pub(super) struct Established {
+    keys: Keyring,
+    known: u64,
+    chain: Option<Chain>,
+    now: Timestamp,
 }
 
-impl<'a> Established<'a> {
+impl Established {
     /// Step 2: the site's anchor, and the trust documents on the medium that continue it.
     pub(super) fn from(
-        anchor: &'a Anchor,
+        anchor: &Anchor,
         medium: &Medium,
         now: Timestamp,
-    ) -> Result<Established<'a>, VerifyError> {
-        let accepted = match anchor {
+    ) -> Result<Established, VerifyError> {
+        match anchor {
             Anchor::Keys { keys, known } => {
-                return Ok(Established::Keys { keys, known: *known });
+                Ok(Established { keys: keys.clone(), known: *known, chain: None, now })
             }
-            Anchor::Chain(chain) => chain,
-        };
-        let mut chain = accepted.clone();
-        chain.extend(papers(medium)?, now)?;
-        let keys = chain.newest().sealers(now).map_err(|error| past(error, None))?;
-        Ok(Established::Chain { keys, chain, now })
+            Anchor::Chain(accepted) => {
+                let mut chain = accepted.clone();
+                chain.extend(papers(medium)?, now)?;
+                let keys = chain.newest().sealers(now).map_err(|error| past(error, None))?;
+                let known = chain.newest().number.into();
+                Ok(Established { keys, known, chain: Some(chain), now })
+            }
+        }
     }
 
     /// The keys whose signatures are looked at in step 3.
     pub(super) fn keys(&self) -> &Keyring {
-        match self {
-            Established::Keys { keys, .. } => keys,
-            Established::Chain { keys, .. } => keys,
-        }
+        &self.keys
     }
 
-    /// Step 5: may these keys seal this stream, at this epoch; does the site know the trust document
-    /// that the maker knew. Gives the signers that count.
+    /// Step 5: does the site know the trust document that the maker knew; may these keys seal this
+    /// stream, at this epoch. Gives the signers that count.
     pub(super) fn admit(
         &self,
         seal: &Seal,
@@ -76,28 +77,19 @@ impl<'a> Established<'a> {
         signatures: &[Signature],
         signers: Vec<KeyId>,
     ) -> Result<Vec<KeyId>, VerifyError> {
-        let known = match self {
-            Established::Keys { known, .. } => *known,
-            Established::Chain { chain, .. } => chain.newest().number.into(),
-        };
         // First, for whatever else is wrong may be so for want of that document.
-        if seal.trust > known {
+        if seal.trust > self.known {
             return Err(VerifyError::TrustNumber(seal.trust));
         }
-        match self {
-            Established::Keys { .. } => Ok(signers),
-            Established::Chain { chain, now, .. } => {
-                sealers(chain.newest(), *now, seal, message, signatures)
-            }
+        match &self.chain {
+            None => Ok(signers),
+            Some(chain) => sealers(chain.newest(), self.now, seal, message, signatures),
         }
     }
 
     /// The documents that were followed, for the site to keep.
     pub(super) fn into_chain(self) -> Option<Chain> {
-        match self {
-            Established::Keys { .. } => None,
-            Established::Chain { chain, .. } => Some(chain),
-        }
+        self.chain
     }
 }
 

@@ -38,8 +38,8 @@ fn public(dir: &Path) -> PublicKey {
 fn keygen_verifies(dir: &Path, message: &[u8]) -> bool {
     let allowed = format!("me namespaces=\"gapferry-seal\" {}", read(dir, "id.pub"));
     std::fs::write(dir.join("allowed"), allowed).unwrap();
-    let line = format!("-Y verify -f allowed -I me -n gapferry-seal -s sig");
-    keygen(dir, &line, message)
+    let line = "-Y verify -f allowed -I me -n gapferry-seal -s sig";
+    keygen(dir, line, message)
 }
 
 #[test]
