@@ -139,6 +139,14 @@ pub enum ChainError {
     },
 }
 
+impl ChainError {
+    /// Two documents of one number.
+    pub(super) fn fork(accepted: &Paper, found: &Paper) -> ChainError {
+        let (number, accepted, found) = (found.number, accepted.digest(), found.digest());
+        ChainError::Fork { number, accepted, found }
+    }
+}
+
 impl Roots {
     fn words(self) -> &'static str {
         match self {
@@ -190,10 +198,7 @@ impl Chain {
             let known = extended.links.iter().find(|(known, _)| known.number == paper.number);
             match known {
                 Some((known, _)) if known.bytes == paper.bytes => {}
-                Some((known, _)) => {
-                    let (accepted, found) = (known.digest(), paper.digest());
-                    return Err(ChainError::Fork { number: paper.number, accepted, found });
-                }
+                Some((known, _)) => return Err(ChainError::fork(known, &paper)),
                 // From before this chain begins: nothing hangs on it.
                 None if paper.number < extended.newest().number => {}
                 None => extended.follow(paper, Some(now))?,

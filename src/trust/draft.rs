@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::chain::{self, Chain, ChainError};
 use super::document::{DatedKey, Document, Stream};
-use super::folder::{read_papers, write_paper};
+use super::folder::{read_papers, write_files};
 use super::key::{KeyId, Signer};
 use super::keyring::Signature;
 use super::name::Name;
-use super::paper::Paper;
+use super::paper::{MAX_DOCUMENT_SIGNATURES, Paper, PaperError, TrustFile};
 use super::purpose::Purpose;
 use super::timestamp::Timestamp;
 
@@ -119,7 +119,7 @@ impl Workbook {
         let (paper, document) = self.draft.as_ref().ok_or(ChainError::NoDraft)?;
         let number = paper.number;
         let before = self.chain.as_ref().map(Chain::newest);
-        let mut signed = paper.clone();
+        let mut made = Vec::new();
         for signer in signers {
             let key_id = signer.public().key_id();
             let is_root = |it: &Document| it.roots.contains_key(&key_id);
@@ -128,11 +128,14 @@ impl Workbook {
             }
             let signature = Signature::by(signer.as_ref(), Purpose::Trust, &paper.bytes);
             let signature = signature.map_err(|error| ChainError::Signature { number, error })?;
-            signed.signatures.retain(|it| it.key_id != key_id);
-            signed.signatures.push(signature);
+            made.push((TrustFile::signature(number, key_id), signature.bytes));
         }
-        signed.check_count()?;
-        write_paper(&self.directory, &signed, None)?;
+        let there = |file: &TrustFile| paper.files().iter().any(|(name, _)| name == file);
+        let new = made.iter().filter(|(file, _)| !there(file)).count();
+        if paper.signatures.len() + new > MAX_DOCUMENT_SIGNATURES {
+            return Err(PaperError::Signatures { number }.into());
+        }
+        write_files(&self.directory, made, None)?;
         Ok(signers.iter().map(|signer| signer.public().key_id()).collect())
     }
 
@@ -166,7 +169,7 @@ fn write(directory: &Path, document: &Document) -> Result<Paper, ChainError> {
     let (number, bytes) = (document.number, document.to_bytes());
     let paper = Paper { number, bytes, signatures: Vec::new() };
     chain::parse(&paper)?;
-    write_paper(directory, &paper, None)?;
+    write_files(directory, paper.files(), None)?;
     Ok(paper)
 }
 

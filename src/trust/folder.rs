@@ -41,25 +41,23 @@ pub fn read_papers(directory: &Path) -> Result<Vec<Paper>, ChainError> {
     })
 }
 
-/// Writes one document and its signatures, with permissions of their own if any are given: the
-/// document last, so that it is never there without.
+/// Writes files, with permissions of their own if any are given, and makes them last.
 ///
 /// # Errors
 /// [`FileError`].
-pub(super) fn write_paper(
+pub(super) fn write_files(
     directory: &Path,
-    paper: &Paper,
+    files: impl IntoIterator<Item = (TrustFile, Vec<u8>)>,
     mode: Option<u32>,
 ) -> Result<(), FileError> {
-    for (file, bytes) in paper.files().into_iter().rev() {
+    for (file, bytes) in files {
         let path = directory.join(file.to_string());
         let mut out = AtomicFile::create(&path)?;
-        let written = out.file().write_all(&bytes);
+        let written = out.file().write_all(&bytes).and_then(|()| match mode {
+            Some(mode) => out.file().set_permissions(Permissions::from_mode(mode)),
+            None => Ok(()),
+        });
         written.map_err(|error| FileError::io("write", &path, error))?;
-        if let Some(mode) = mode {
-            let set = out.file().set_permissions(Permissions::from_mode(mode));
-            set.map_err(|error| FileError::io("write", &path, error))?;
-        }
         out.commit()?;
     }
     files::sync_directory(directory)
@@ -100,20 +98,17 @@ impl Accepted {
         made.map_err(|error| FileError::io("create", directory, error))?;
         let _lock = lock(directory)?;
         let known = read_papers(directory)?;
-        let (mut new, mut forks) = (Vec::new(), Vec::new());
+        let mut new = Vec::new();
         for (paper, _) in chain.links() {
             match known.iter().find(|known| known.number == paper.number) {
                 None => new.push(paper),
-                Some(known) if known.bytes != paper.bytes => forks.push((known, paper)),
-                Some(_) => {}
+                Some(known) if known.bytes == paper.bytes => {}
+                Some(known) => return Err(ChainError::fork(known, paper)),
             }
         }
-        if let Some((known, paper)) = forks.first() {
-            let (accepted, found) = (known.digest(), paper.digest());
-            return Err(ChainError::Fork { number: paper.number, accepted, found });
-        }
-        new.iter().try_for_each(|paper| write_paper(directory, paper, Some(0o600)))?;
-        Ok(())
+        // The document last, so that it is never there without its signatures.
+        let files = new.iter().flat_map(|paper| paper.files().into_iter().rev());
+        Ok(write_files(directory, files, Some(0o600))?)
     }
 }
 

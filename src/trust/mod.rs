@@ -4,6 +4,9 @@
 //! [`Keyring`] holds the keys that a site trusts and how many of them must agree, and turns bytes
 //! with signatures into [`Verified`] bytes. Nothing outside this module can make a [`Verified`].
 //!
+//! Whose keys these are, a site may have from trust documents: a [`Chain`] goes from one that it
+//! accepted to the newest, and [`Accepted`] keeps it.
+//!
 //! The scheme of a signature is that of the key which the verifier has; what is being verified has
 //! no say in it.
 

@@ -154,15 +154,6 @@ impl Paper {
         documents.into_keys().map(paper).collect()
     }
 
-    /// # Errors
-    /// [`PaperError::Signatures`] when there are more than a document may have.
-    pub(super) fn check_count(&self) -> Result<(), PaperError> {
-        match self.signatures.len() > MAX_DOCUMENT_SIGNATURES {
-            true => Err(PaperError::Signatures { number: self.number }),
-            false => Ok(()),
-        }
-    }
-
     /// The files that it is made of.
     pub fn files(&self) -> Vec<(TrustFile, Vec<u8>)> {
         let document = (TrustFile::document(self.number), self.bytes.clone());

@@ -13,7 +13,7 @@ EXAMPLES:
     gapferry trust add trust --key prod=eve.pub --not-after 2027-11-20T10:00:00Z
   A stream more, and a root key more:
     gapferry trust add trust --stream lab=1:ann.pub --root d.pub
-  After the loss of a maker's records: let sequence numbers begin anew
+  After the loss of a maker's records: let sequence numbers begin anew:
     gapferry trust add trust --epoch prod=2";
 
 /// Write a trust document with more keys or streams, to be signed
