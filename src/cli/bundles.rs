@@ -123,14 +123,18 @@ impl TrustArgs {
             Ok(state) => Accepted::beneath(&state).load()?,
             Err(_) => None,
         };
+        let two = |what, hint| Err(Failure::new(Exit::Usage, "two-trusts", what).hint(hint));
         match (self.trust.is_empty(), accepted) {
+            (true, Some(_)) if self.threshold != 1 => two(
+                "trust documents say themselves how many keys must sign",
+                "leave --threshold out",
+            ),
             (true, accepted) => Ok(accepted.map(Anchor::Chain)),
             (false, None) => Ok(Some(self.keyring(context.now())?.into())),
-            (false, Some(_)) => {
-                let what = "this site has accepted trust documents, and --trust names keys";
-                let failure = Failure::new(Exit::Usage, "two-trusts", what);
-                Err(failure.hint("leave --trust out; or name another --state"))
-            }
+            (false, Some(_)) => two(
+                "this site has accepted trust documents, and --trust names keys",
+                "leave --trust out; or name another --state",
+            ),
         }
     }
 

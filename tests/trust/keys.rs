@@ -108,6 +108,7 @@ fn keys_on_the_command_line_and_documents_do_not_go_together() {
     export(&work, "bundle", "trust", &["ann", "bob"]);
     work.refused("verify bundle --state site", 2, "no-trust");
     accept(&work, "site");
+    work.refused("verify bundle --state site --threshold 2", 2, "two-trusts");
     for command in
         ["verify bundle", "inspect bundle", "import bundle --to oci:target", "repack bundle -o x"]
     {
