@@ -8,6 +8,7 @@ use gapferry::bundle::{Catalog, Lading, Seal, Sums};
 use gapferry::memory::Memory;
 use gapferry::policy::{Policy, PolicyError};
 use gapferry::select::Lock;
+use gapferry::trust::Document;
 use serde_json::Value;
 
 fn formats() -> PathBuf {
@@ -33,6 +34,8 @@ fn example(file: &str, kind: &str) -> String {
 fn the_examples_are_what_they_are_said_to_be() {
     let seal = example("seal.md", "seal");
     assert_eq!(Seal::parse(seal.as_bytes()).unwrap().to_bytes(), seal.as_bytes());
+    let trust = example("trust.md", "trust");
+    assert_eq!(Document::parse(trust.as_bytes()).unwrap().to_bytes(), trust.as_bytes());
     let sums = example("sums.md", "sums");
     assert_eq!(Sums::parse(sums.as_bytes()).unwrap().to_bytes(), sums.as_bytes());
     assert_eq!(Lading::parse(example("lading.md", "lading").as_bytes()).unwrap().images.len(), 1);

@@ -39,7 +39,9 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Failure {
         use VerifyError as E;
         let (exit, code, hint) = match &error {
-            E::Medium(_) | E::File(_) | E::Trust(_) | E::Content { .. } => return inner(error),
+            E::Medium(_) | E::File(_) | E::Trust(_) | E::Chain(_) | E::Content { .. } => {
+                return inner(error);
+            }
             E::Signatures { .. } => (Exit::Damaged, "too-many-signatures", FETCH_ANEW),
             E::Seal(_) => (Exit::Damaged, "bad-seal", FETCH_ANEW),
             E::Sums(_) => (Exit::Damaged, "bad-sums", FETCH_ANEW),
@@ -72,7 +74,25 @@ impl From<VerifyError> for Failure {
                  import a bundle that is no delta",
             ),
             E::TrustNumber(_) => {
-                (Exit::NotAllowed, "unknown-trust", "fetch the newer trust document first")
+                (Exit::NotAllowed, "unknown-trust", "accept the trust documents of its maker first")
+            }
+            E::UnknownStream { .. } => (
+                Exit::NotAllowed,
+                "unknown-stream",
+                "see the streams with `gapferry trust show`; is a newer document on its way?",
+            ),
+            E::Sealers { .. } => (
+                Exit::NotAllowed,
+                "stream-threshold",
+                "see who may seal it with `gapferry trust show`; `gapferry sign` adds signatures",
+            ),
+            E::KeysPast { .. } => (
+                Exit::NotAllowed,
+                "key-not-valid",
+                "a newer trust document must name other keys; is the clock right?",
+            ),
+            E::DocumentEpoch { .. } => {
+                (Exit::NotAllowed, "wrong-epoch", "ask for a bundle of the epoch that is named")
             }
             E::Epoch { .. } => (
                 Exit::NotAllowed,
@@ -113,6 +133,7 @@ fn inner(error: VerifyError) -> Failure {
         VerifyError::Medium(error) => error.into(),
         VerifyError::File(error) => error.into(),
         VerifyError::Trust(error) => error.into(),
+        VerifyError::Chain(error) => error.into(),
         VerifyError::Content { digest, error } => read(error).at(digest),
         error => Failure::new(Exit::Damaged, "bad-bundle", error),
     }
@@ -160,6 +181,12 @@ impl From<ExportError> for Failure {
             ExportError::File(error) => error.into(),
             ExportError::Journal(error) => error.into(),
             ExportError::Sign(error) => error.into(),
+            ExportError::UnknownStream { .. } => {
+                Failure::new(Exit::NotAllowed, "unknown-stream", error)
+                    .hint("name one with --stream; see them with `gapferry trust show`")
+            }
+            ExportError::MayNotSeal { .. } => Failure::new(Exit::NotAllowed, "may-not-seal", error)
+                .hint("nothing was written; see who may with `gapferry trust show`"),
             ExportError::Nothing => {
                 Failure::new(Exit::Usage, "no-images", error).hint("name images, a list or a lock")
             }
