@@ -26,7 +26,11 @@ fn bring(what: &str, from: &Work, to: &Work) {
 }
 
 fn export(out: &str, key: &str) -> String {
-    format!("export {IMAGE} -o {out} --stream prod --trust-documents trust --key {key}")
+    let sequence = if out == "two" { 2 } else { 1 };
+    format!(
+        "export {IMAGE} -o {out} --stream prod --sequence {sequence} --trust-documents trust \
+         --key {key}"
+    )
 }
 
 #[test]

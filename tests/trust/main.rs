@@ -56,7 +56,11 @@ fn export(work: &Work, out: &str, trust: &str, keys: &[&str]) {
 
 fn export_line(out: &str, trust: &str, keys: &[&str]) -> String {
     let keys: String = keys.iter().map(|key| format!(" --key {key}")).collect();
-    format!("export {IMAGE} -o {out} --stream prod --trust-documents {trust}{keys}")
+    // What is called new comes after the others.
+    let sequence = if out == "new" { 2 } else { 1 };
+    format!(
+        "export {IMAGE} -o {out} --stream prod --sequence {sequence} --trust-documents {trust}{keys}"
+    )
 }
 
 fn id(work: &Work, key: &str) -> String {
