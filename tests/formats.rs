@@ -111,7 +111,7 @@ fn what_is_packed_and_left_out_fits_the_schemas() {
     has(&packed, ["packs", "layers", "needs"]);
     has(&shared, ["opened", "layers", "needs"]);
     has(&delta, ["bases", "held", "homes"]);
-    assert_eq!(shared["blobs"].to_string().matches("unshared").count(), 1);
+    assert!(shared["blobs"].to_string().contains("unshared"));
 }
 
 /// A schema that lists too much would still be met: each top-level field must be written, but for
