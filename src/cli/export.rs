@@ -119,6 +119,16 @@ impl std::str::FromStr for Expiry {
     }
 }
 
+impl Args {
+    fn pack_mode(&self) -> PackMode {
+        match (self.store_layers, self.pack) {
+            (true, _) | (_, Pack::Never) => PackMode::Never,
+            (_, Pack::Auto) => PackMode::Auto,
+            (_, Pack::Always) => PackMode::Always,
+        }
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -133,11 +143,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let documents = export::fetch_documents(&images, &opener, jobs)?;
     context.progress().end();
     let plan = export::plan(images, documents)?;
+    let bases = bases(&args)?;
     if args.dry_run {
-        print_plan(&plan, context)?;
+        print_plan(&args, &plan, &bases, context)?;
         return partial(&pinned.failures, context);
     }
-    let bases = bases(&args)?;
     let order = order(&args, &signers, &bases, context)?;
     let summary = export::write(&plan, &opener, &args.packaging.out, &order, context.progress())?;
     check(&args, &signers, &order, context)?;
@@ -191,11 +201,7 @@ fn order<'a>(
         created,
         expires,
         destination: args.destination.clone(),
-        pack: match (args.store_layers, args.pack) {
-            (true, _) | (_, Pack::Never) => PackMode::Never,
-            (_, Pack::Auto) => PackMode::Auto,
-            (_, Pack::Always) => PackMode::Always,
-        },
+        pack: args.pack_mode(),
         level: args.level,
         bases,
         scratch: args.scratch.as_deref(),
@@ -223,12 +229,18 @@ fn check(
     Ok(())
 }
 
-fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
+/// What would travel. What packing saves only shows when layers are read.
+fn print_plan(args: &Args, plan: &Plan, bases: &Bases, context: &Context) -> Result<(), Failure> {
     let (images, documents, blobs) = (plan.images.len(), plan.documents.len(), plan.blobs.len());
-    let size = plan.blob_bytes();
+    let (size, packing) = (plan.blob_bytes(), args.pack_mode() != PackMode::Never);
+    let held: Vec<u64> =
+        plan.blobs.iter().filter_map(|blob| Some(bases.blob(&blob.descriptor)?.size)).collect();
+    let held_size: u64 = held.iter().sum();
+    let new = size.saturating_sub(held_size);
     if context.json() {
         return context.print_json(&json!({
             "images": images, "documents": documents, "blobs": blobs, "blobBytes": size,
+            "heldBlobs": held.len(), "heldBytes": held_size, "newBytes": new, "packing": packing,
         }));
     }
     let mut text = String::new();
@@ -242,6 +254,14 @@ fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
         count(blobs, "blob"),
         bytes(size)
     );
+    if !held.is_empty() {
+        let held = count(held.len(), "blob");
+        text += &format!("the destination holds {held} of {}\n", bytes(held_size));
+    }
+    text += &match packing {
+        true => format!("at most {} would travel, and less where packing pays\n", bytes(new)),
+        false => format!("{} would travel\n", bytes(new)),
+    };
     context.print(&text)
 }
 
