@@ -197,3 +197,6 @@ fn describe(bytes: &[u8]) -> CatalogBlob {
     let digest = hasher.last(blocks.remainder());
     CatalogBlob { digest, size: bytes.len() as u64, marks: Marks(marks), stored: None }
 }
+
+#[cfg(test)]
+mod tests;

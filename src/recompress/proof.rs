@@ -234,3 +234,6 @@ impl Comparison {
         self.rest.size() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;
