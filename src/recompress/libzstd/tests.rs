@@ -27,7 +27,7 @@ struct Input {
 
 /// Inputs above this are left to `slow-tests`, and at levels above 12 those above the next.
 const QUICK: [usize; 2] =
-    if cfg!(feature = "slow-tests") { [1 << 30; 2] } else { [1_100_000, 140_000] };
+    if cfg!(feature = "slow-tests") { [1 << 30; 2] } else { [600_000, 140_000] };
 
 fn vectors() -> Vectors {
     let json = include_str!("../../../testdata/recompress/zstd.json");
