@@ -108,6 +108,38 @@ fn check_written(image: &str, options: &[&str]) {
     }
 }
 
+#[test]
+fn what_is_packed_and_left_out_fits_the_schemas() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/images");
+    let image = |name: &str| format!("registry.example/{name}=oci:{}:{name}", layout.display());
+    let (first, second) = (image("tools/gnugzip:1.0"), image("tools/pigz:1.0"));
+    gapferry(&["key", "new", "-o", &at("k")]);
+    let export = |out: &str, more: &[&str]| {
+        let out = at(out);
+        gapferry(&[&["export", "-o", &out, "--key", &at("k")], more].concat());
+        let catalog = std::fs::read(Path::new(&out).join("catalog.json.zst")).unwrap();
+        let catalog = zstd::stream::decode_all(&catalog[..]).unwrap();
+        let value: Value = serde_json::from_slice(&catalog).unwrap();
+        assert_eq!(faults("catalog", &value), Vec::<String>::new());
+        every_field_is_seen("catalog", &value);
+        value
+    };
+    let packed = export("packed", &[&first, "--pack", "always"]);
+    let shared = export("shared", &[&first, &second]);
+    let delta = export("delta", &[&first, &second, "--since", &at("packed")]);
+    let has = |catalog: &Value, lists: [&str; 3]| {
+        let missing: Vec<_> =
+            lists.into_iter().filter(|list| catalog.get(list).is_none()).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    };
+    has(&packed, ["packs", "layers", "needs"]);
+    has(&shared, ["opened", "layers", "needs"]);
+    has(&delta, ["bases", "held", "homes"]);
+    assert!(shared["blobs"].to_string().contains("unshared"));
+}
+
 /// A schema that lists too much would still be met: each top-level field must be written, but for
 /// those that need not be there.
 fn every_field_is_seen(kind: &str, value: &Value) {

@@ -144,6 +144,16 @@ impl std::str::FromStr for Expiry {
     }
 }
 
+impl Args {
+    fn pack_mode(&self) -> PackMode {
+        match (self.store_layers, self.pack) {
+            (true, _) | (_, Pack::Never) => PackMode::Never,
+            (_, Pack::Auto) => PackMode::Auto,
+            (_, Pack::Always) => PackMode::Always,
+        }
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -162,11 +172,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     context.progress().end();
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
+    let bases = bases(&args)?;
     if args.dry_run {
-        print_plan(&plan, context)?;
+        print_plan(&args, &plan, &bases, context)?;
         return partial(&pinned.failures, context);
     }
-    let bases = bases(&args)?;
     let chain = chain(&args)?;
     let trusted = (&bases, chain.as_ref());
     let order = order(&args, &signers, trusted, journal.as_ref(), context)?;
@@ -290,11 +300,7 @@ fn order<'a>(
         created,
         expires,
         destination: args.destination.clone(),
-        pack: match (args.store_layers, args.pack) {
-            (true, _) | (_, Pack::Never) => PackMode::Never,
-            (_, Pack::Auto) => PackMode::Auto,
-            (_, Pack::Always) => PackMode::Always,
-        },
+        pack: args.pack_mode(),
         level: args.level,
         bases,
         scratch: args.scratch.as_deref(),
@@ -341,12 +347,18 @@ fn check(
     Ok(())
 }
 
-fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
+/// What would travel. What packing saves only shows when layers are read.
+fn print_plan(args: &Args, plan: &Plan, bases: &Bases, context: &Context) -> Result<(), Failure> {
     let (images, documents, blobs) = (plan.images.len(), plan.documents.len(), plan.blobs.len());
-    let size = plan.blob_bytes();
+    let (size, packing) = (plan.blob_bytes(), args.pack_mode() != PackMode::Never);
+    let held: Vec<u64> =
+        plan.blobs.iter().filter_map(|blob| Some(bases.blob(&blob.descriptor)?.size)).collect();
+    let held_size: u64 = held.iter().sum();
+    let new = size.saturating_sub(held_size);
     if context.json() {
         return context.print_json(&json!({
             "images": images, "documents": documents, "blobs": blobs, "blobBytes": size,
+            "heldBlobs": held.len(), "heldBytes": held_size, "newBytes": new, "packing": packing,
         }));
     }
     let mut text = String::new();
@@ -360,6 +372,14 @@ fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
         count(blobs, "blob"),
         bytes(size)
     );
+    if !held.is_empty() {
+        let held = count(held.len(), "blob");
+        text += &format!("the destination holds {held} of {}\n", bytes(held_size));
+    }
+    text += &match packing {
+        true => format!("at most {} would travel, and less where packing pays\n", bytes(new)),
+        false => format!("{} would travel\n", bytes(new)),
+    };
     context.print(&text)
 }
 

@@ -23,7 +23,7 @@ pub use run::{Order, Summary, write};
 use crate::bundle::{Name, WriteError};
 use crate::files::FileError;
 use crate::oci::{Digest, Reference};
-use crate::recompress::GzipError;
+use crate::recompress::StreamError;
 use crate::source::SourceError;
 use crate::trust::{KeyId, TrustError};
 
@@ -109,7 +109,7 @@ pub enum ExportError {
     },
     /// A layer that is held cannot be read again. The environment's fault: it could be before.
     #[error("a layer that was fetched cannot be read again: {0}")]
-    Held(#[from] GzipError),
+    Held(#[from] StreamError),
     /// The bundle could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),

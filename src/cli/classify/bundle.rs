@@ -6,7 +6,7 @@ use crate::bundle::{CatalogError, MediumError, WriteError};
 use crate::export::{ExportError, JournalError};
 use crate::import::{ImportError, InvalidMapping};
 use crate::memory::MemoryError;
-use crate::recompress::GzipError;
+use crate::recompress::StreamError;
 use crate::repack::RepackError;
 use crate::sign::SignError;
 use crate::unpack::UnpackError;
@@ -174,7 +174,9 @@ impl From<ExportError> for Failure {
             ExportError::Read { name, blob, error } => {
                 read(error).at(format!("{name}: blob {blob}"))
             }
-            ExportError::Held(GzipError::Read(error)) => read(error).at("a layer that was fetched"),
+            ExportError::Held(StreamError::Read(error)) => {
+                read(error).at("a layer that was fetched")
+            }
             ExportError::Held(error) => Failure::new(Exit::Failed, "scratch", error)
                 .hint("does anything else write to the scratch directory?"),
             ExportError::Write(error) => error.into(),
