@@ -21,7 +21,7 @@ pub(crate) const OUTS: [(&str, &str); 3] =
 /// Each way of keeping layers.
 pub(crate) const PACKS: [&str; 3] = ["never", "auto", "always"];
 
-/// A layout with two images, whose gzip layers share most of what they hold. The digests of all
+/// A layout with two images, whose layers share most of what they hold. The digests of all
 /// blobs, manifests last.
 pub(crate) fn layout(work: &Work) -> Vec<String> {
     let blobs = work.path("layout/blobs/sha256");
@@ -39,7 +39,10 @@ pub(crate) fn layout(work: &Work) -> Vec<String> {
         let config = format!("{{\"os\":\"linux\",\"architecture\":\"amd64\",\"v\":{version}}}");
         let config = put("application/vnd.oci.image.config.v1+json", config.as_bytes());
         let layers: Vec<_> = (0..3)
-            .map(|layer| put("application/vnd.oci.image.layer.v1.tar+gzip", &gzip(layer, version)))
+            .map(|layer| match layer {
+                1 => put("application/vnd.oci.image.layer.v1.tar+zstd", &zstd(layer, version)),
+                _ => put("application/vnd.oci.image.layer.v1.tar+gzip", &gzip(layer, version)),
+            })
             .collect();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -63,8 +66,8 @@ pub(crate) fn layout(work: &Work) -> Vec<String> {
     digests
 }
 
-/// What gzip makes of a tar archive with a few files, of which one is another in each version.
-fn gzip(layer: u64, version: u64) -> Vec<u8> {
+/// A tar archive with a few files, of which one is another in each version.
+fn archive(layer: u64, version: u64) -> Vec<u8> {
     let mut archive = Vec::new();
     for file in 0..4 {
         let seed = if file == 3 { version } else { 0 };
@@ -79,6 +82,15 @@ fn gzip(layer: u64, version: u64) -> Vec<u8> {
         archive.resize(archive.len().next_multiple_of(512), 0);
     }
     archive.resize(archive.len() + 1024, 0);
+    archive
+}
+
+fn zstd(layer: u64, version: u64) -> Vec<u8> {
+    zstd::encode_all(archive(layer, version).as_slice(), 3).unwrap()
+}
+
+fn gzip(layer: u64, version: u64) -> Vec<u8> {
+    let archive = archive(layer, version);
     let mut child = std::process::Command::new("gzip")
         .args(["-n", "-6"])
         .stdin(std::process::Stdio::piped())
