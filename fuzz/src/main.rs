@@ -10,6 +10,7 @@ mod heads;
 mod keys;
 mod lists;
 mod packs;
+mod site;
 mod streams;
 
 use std::sync::OnceLock;
@@ -36,10 +37,16 @@ const TARGETS: &[(&str, Target)] = &[
     ("signature", keys::signature),
     ("inflate", streams::inflate),
     ("proof", streams::proof),
+    ("zstd", streams::zstd),
     ("encoders", streams::encoders),
     ("cutter", streams::cutter),
     ("frame", streams::frame),
     ("recipe", packs::recipe),
+    ("document", site::document),
+    ("memory", site::memory),
+    ("policy", site::policy),
+    ("cosign", site::cosign),
+    ("journal", site::journal),
     ("list", lists::list),
     ("lock", lists::lock),
     ("reference", lists::reference),

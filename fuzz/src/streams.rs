@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use gapferry::chunk::{self, Cutter, FRAME};
 use gapferry::files::Section;
-use gapferry::recompress::{self, Encoding, Gzip, Inflate, trailer};
+use gapferry::recompress::{self, Encoding, Gzip, Inflate, libzstd, trailer};
 
 /// Plain bytes that a run looks at, at most.
 const ENOUGH: usize = 64 << 20;
@@ -27,6 +27,19 @@ pub fn inflate(data: &[u8]) {
             break;
         }
     }
+}
+
+/// A zstd frame of somebody else.
+pub fn zstd(data: &[u8]) {
+    let Ok(mut frame) = libzstd::Frame::new(data) else { return };
+    let mut seen = 0;
+    while let Ok(Some(piece)) = frame.next() {
+        seen += piece.len();
+        if seen > ENOUGH {
+            return;
+        }
+    }
+    let _ = frame.is_at_end();
 }
 
 /// What is said to be made again, is.
