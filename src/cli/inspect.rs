@@ -1,6 +1,6 @@
 //! `gapferry inspect`: shows what is aboard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count, escaped};
-use crate::bundle::{Catalog, Stored};
+use crate::bundle::{Catalog, Extent, Layer, Pack, Stored};
 use crate::oci::{Digest, Manifest, PinnedDocument, PinnedImage, Role};
 use crate::verify::Contents;
 
@@ -63,6 +63,14 @@ fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
         "packs": packs(contents),
         "blobs": contents.catalog().image_blobs().map(|(digest, size)| {
             json!({"digest": digest, "size": size, "had": had(contents.catalog(), &digest)})
+        }).collect::<Vec<_>>(),
+        "packing": contents.images().iter().map(|image| {
+            let saved = saved(image, contents);
+            json!({
+                "name": image.name,
+                "packedBytes": saved.map_or(0, |(whole, _)| whole),
+                "aboardBytes": saved.map_or(0, |(_, aboard)| aboard),
+            })
         }).collect::<Vec<_>>(),
         "images": contents.images(),
     }))
@@ -161,6 +169,28 @@ fn layers(image: &PinnedImage, contents: &Contents) -> String {
     text
 }
 
+/// What the packed layers of an image are, and what their content takes aboard. Content that several
+/// images share counts for each.
+fn saved(image: &PinnedImage, contents: &Contents) -> Option<(u64, u64)> {
+    let catalog = contents.catalog();
+    let documents = image.documents.iter().filter_map(|it| contents.document(&it.digest));
+    let blobs: BTreeSet<Digest> = documents.flat_map(Manifest::blobs).map(|it| it.digest).collect();
+    let layers: Vec<&Layer> = blobs.iter().filter_map(|digest| catalog.layer(digest)).collect();
+    let whole = layers.iter().map(|layer| layer.blob.size).sum();
+    let packs: BTreeMap<Digest, &Pack> =
+        catalog.packs.iter().map(|pack| (pack.blob.digest, pack)).collect();
+    let taken = |layer: &&Layer| {
+        let extents = layer.extents.iter();
+        let share = |Extent(from, _, length): &Extent| {
+            let pack = packs.get(layer.from.get(*from as usize)?)?;
+            Some(u128::from(pack.blob.size) * u128::from(*length) / u128::from(pack.plain().max(1)))
+        };
+        extents.filter_map(share).sum::<u128>()
+    };
+    let aboard = layers.iter().map(taken).sum::<u128>();
+    (!layers.is_empty()).then(|| (whole, u64::try_from(aboard).unwrap_or(u64::MAX)))
+}
+
 /// A packed layer: its encoder and its plain size.
 fn packed(catalog: &Catalog, digest: &Digest) -> String {
     let Some(layer) = catalog.layer(digest) else { return String::new() };
@@ -183,6 +213,9 @@ fn describe(image: &PinnedImage, contents: &Contents) -> String {
     for omitted in &image.omitted {
         let platform = omitted.platform.as_ref().map_or(String::new(), |it| format!(" {it}"));
         text += &format!("  left behind{platform}  {}\n", omitted.digest);
+    }
+    if let Some((whole, aboard)) = saved(image, contents) {
+        text += &format!("  packed layers of {} take {} aboard\n", bytes(whole), bytes(aboard));
     }
     text + &layers(image, contents) + "\n"
 }

@@ -34,6 +34,15 @@ fn every_encoders_layers_are_packed_and_made_again() {
     assert_eq!(had(&shown, &layers["odd:1"][0]), "stored");
     assert_eq!(had(&shown, &layers["odd:1"][1]), "form");
     assert_eq!(had(&shown, &layers["odd:1"][2]), "form");
+    let image = |name: &str| {
+        let images = shown["packing"].as_array().unwrap();
+        let name = format!("docker.io/library/{name}");
+        let found = images.iter().find(|image| image["name"] == name.as_str()).unwrap();
+        (found["packedBytes"].as_u64().unwrap(), found["aboardBytes"].as_u64().unwrap())
+    };
+    let (whole, aboard) = image("new-pigz:1");
+    assert!(0 < aboard && aboard < whole, "{aboard} of {whole}");
+    assert_eq!(image("odd:1"), (0, 0));
     let verified = work.json(&format!("verify always {TRUST}"));
     assert_eq!(verified["layersNotMade"], 0);
     work.ok(&format!("import always {TRUST} --to oci:arrived"));

@@ -3,8 +3,10 @@
 //! It reads content that others chose. Withstands what [`Frame`] does, and frames that agree with
 //! many levels for long (few are tried to the end).
 
+use std::ops::RangeInclusive;
+
 use super::frame::Header;
-use super::{Frame, LEVELS, Manner, WRITE, ZstdError, encoder};
+use super::{Frame, Manner, WRITE, ZstdError, encoder};
 use crate::files::Section;
 use crate::oci::read_block;
 use crate::recompress::name::{Encoding, Form};
@@ -16,6 +18,9 @@ const SAMPLE: usize = 4 * WRITE;
 const MAX_WHOLE: usize = 4;
 /// The tool's level comes first.
 const USUAL: u8 = 3;
+/// Levels that are tried. Whoever makes a layer of a higher one again needs 100 to 200 MiB for it, and
+/// several are made at a time.
+const TRIED: RangeInclusive<u8> = 1..=12;
 
 /// Looks for the way in which libzstd makes `layer`, one whole frame, again; `None` when there is
 /// none.
@@ -68,7 +73,7 @@ impl Front {
 
     /// How it may have been made: in all ways that give the first block.
     fn manners(&self) -> impl Iterator<Item = Manner> {
-        let others = LEVELS.filter(|level| *level != USUAL);
+        let others = TRIED.filter(|level| *level != USUAL);
         let levels = std::iter::once(USUAL).chain(others);
         let all = levels.flat_map(|level| [true, false].map(|workers| (level, workers)));
         let all = all.map(|(level, workers)| Manner {
