@@ -55,7 +55,8 @@ fn main() {
 fn encode(name: &str, plain: &str, out: &str) {
     let encoding: Encoding = name.parse().expect("a known encoder");
     let (mut plain, mut out) = (File::open(plain).unwrap(), File::create(out).unwrap());
-    let (mut encoder, mut made, mut piece) = (encoding.encoder(), Vec::new(), vec![0; PIECE]);
+    let size = plain.metadata().unwrap().len();
+    let (mut encoder, mut made, mut piece) = (encoding.encoder(size), Vec::new(), vec![0; PIECE]);
     loop {
         let count = plain.read(&mut piece).unwrap();
         match count {

@@ -12,7 +12,7 @@
 //! | [`report`] | progress and events |
 //! | [`pool`] | threads for work that waits |
 //! | [`files`] | opening and writing files without surprises |
-//! | [`trust`] | keys, signatures, thresholds, [`trust::Verified`] |
+//! | [`trust`] | keys, signatures, thresholds, trust documents, [`trust::Verified`] |
 //! | [`layout`] | an OCI layout on disk |
 //! | [`registry`] | the distribution-spec client |
 //! | [`recompress`] | making a gzip stream again, byte for byte |

@@ -45,17 +45,21 @@ pub fn repack(
     progress.begin("repacking", bundle.seal().bytes);
     pool::run(jobs, &places, |(blob, _)| copy(bundle, &writer, *blob, progress))?;
     progress.end();
-    let (mut heads, mut signatures) = (Vec::new(), Vec::new());
+    let (mut heads, mut outside) = (Vec::new(), Vec::new());
+    // Whoever imports the new bundle checks them, as they would have been in the old one.
+    for paper in bundle.papers()? {
+        outside.extend(paper.files().into_iter().map(|(file, bytes)| (file.into(), bytes)));
+    }
     for path in bundle.medium().paths() {
         match path {
             BundlePath::Head(file @ HeadFile::Signature(_)) => {
-                signatures.push((*file, bundle.head(*file)?))
+                outside.push((*path, bundle.head(*file)?))
             }
-            BundlePath::Head(HeadFile::Seal) | BundlePath::Blob(_) => {}
+            BundlePath::Head(HeadFile::Seal) | BundlePath::Blob(_) | BundlePath::Trust(_) => {}
             BundlePath::Head(file) => heads.push((*file, bundle.head(*file)?)),
         }
     }
-    Ok(writer.finish(&heads, &signatures, Some(&bundle.head(HeadFile::Seal)?))?)
+    Ok(writer.finish(&heads, &outside, Some(&bundle.head(HeadFile::Seal)?))?)
 }
 
 fn copy(

@@ -7,11 +7,19 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 21] = [
+const SUBCOMMANDS: [&str; 29] = [
     "key",
     "key new",
     "key show",
     "key check",
+    "trust",
+    "trust new",
+    "trust add",
+    "trust remove",
+    "trust rotate",
+    "trust show",
+    "trust sign",
+    "trust accept",
     "lock",
     "export",
     "inspect",
@@ -277,6 +285,11 @@ fn wrong_usage_exits_with_two() {
         "key new -o a --scheme rsa",
         "key show",
         "key check",
+        "trust",
+        "trust new",
+        "trust sign trust",
+        "trust show trust --state x",
+        "trust accept x --digest sha256:0",
         "sign",
         "sign bundle",
         "sign bundle --key a.key --signer-command a.pub",

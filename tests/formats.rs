@@ -8,6 +8,7 @@ use gapferry::bundle::{Catalog, Lading, Seal, Sums};
 use gapferry::memory::Memory;
 use gapferry::policy::{Policy, PolicyError};
 use gapferry::select::Lock;
+use gapferry::trust::Document;
 use serde_json::Value;
 
 fn formats() -> PathBuf {
@@ -33,6 +34,8 @@ fn example(file: &str, kind: &str) -> String {
 fn the_examples_are_what_they_are_said_to_be() {
     let seal = example("seal.md", "seal");
     assert_eq!(Seal::parse(seal.as_bytes()).unwrap().to_bytes(), seal.as_bytes());
+    let trust = example("trust.md", "trust");
+    assert_eq!(Document::parse(trust.as_bytes()).unwrap().to_bytes(), trust.as_bytes());
     let sums = example("sums.md", "sums");
     assert_eq!(Sums::parse(sums.as_bytes()).unwrap().to_bytes(), sums.as_bytes());
     assert_eq!(Lading::parse(example("lading.md", "lading").as_bytes()).unwrap().images.len(), 1);
@@ -103,6 +106,38 @@ fn check_written(image: &str, options: &[&str]) {
         assert_eq!(faults(kind, &value), Vec::<String>::new());
         every_field_is_seen(kind, &value);
     }
+}
+
+#[test]
+fn what_is_packed_and_left_out_fits_the_schemas() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/images");
+    let image = |name: &str| format!("registry.example/{name}=oci:{}:{name}", layout.display());
+    let (first, second) = (image("tools/gnugzip:1.0"), image("tools/pigz:1.0"));
+    gapferry(&["key", "new", "-o", &at("k")]);
+    let export = |out: &str, more: &[&str]| {
+        let out = at(out);
+        gapferry(&[&["export", "-o", &out, "--key", &at("k")], more].concat());
+        let catalog = std::fs::read(Path::new(&out).join("catalog.json.zst")).unwrap();
+        let catalog = zstd::stream::decode_all(&catalog[..]).unwrap();
+        let value: Value = serde_json::from_slice(&catalog).unwrap();
+        assert_eq!(faults("catalog", &value), Vec::<String>::new());
+        every_field_is_seen("catalog", &value);
+        value
+    };
+    let packed = export("packed", &[&first, "--pack", "always"]);
+    let shared = export("shared", &[&first, &second]);
+    let delta = export("delta", &[&first, &second, "--since", &at("packed")]);
+    let has = |catalog: &Value, lists: [&str; 3]| {
+        let missing: Vec<_> =
+            lists.into_iter().filter(|list| catalog.get(list).is_none()).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    };
+    has(&packed, ["packs", "layers", "needs"]);
+    has(&shared, ["opened", "layers", "needs"]);
+    has(&delta, ["bases", "held", "homes"]);
+    assert!(shared["blobs"].to_string().contains("unshared"));
 }
 
 /// A schema that lists too much would still be met: each top-level field must be written, but for

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use gapferry::trust::{KeyRecord, PublicKey, Scheme, SecretKey, Signer as _};
+use gapferry::trust::{KeyRecord, PublicKey, Purpose, Scheme, SecretKey, Signer as _};
 
 pub fn private(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -29,13 +29,13 @@ pub fn signature(data: &[u8]) {
     static OWN: OnceLock<Vec<(PublicKey, Vec<u8>)>> = OnceLock::new();
     let own = OWN.get_or_init(|| KEYS.iter().map(|text| signed(text)).collect());
     for (key, right) in own {
-        let taken = key.verify(MESSAGE, data).is_ok();
+        let taken = key.verify(Purpose::Seal, MESSAGE, data).is_ok();
         assert!(!taken || data == right || key.scheme() != Scheme::Ed25519, "a forgery is taken");
     }
 }
 
 fn signed(text: &str) -> (PublicKey, Vec<u8>) {
     let key = SecretKey::from_pem(text, None).expect("a key");
-    let signature = key.sign(MESSAGE).expect("a signature");
+    let signature = key.sign(Purpose::Seal, MESSAGE).expect("a signature");
     (key.public().clone(), signature)
 }

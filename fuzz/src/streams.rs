@@ -35,7 +35,7 @@ pub fn proof(data: &[u8]) {
     file.write_all(data).expect("bytes");
     let section = Section::whole(file).expect("a section");
     let Ok(Some(proof)) = recompress::prove(&section) else { return };
-    let mut encoder = proof.encoding.encoder();
+    let mut encoder = proof.encoding.encoder(0);
     let mut gzip = Gzip::new(data).expect("proven");
     let mut made = proof.header.clone();
     let (mut crc, mut length) = (crc32fast::Hasher::new(), 0);
@@ -74,7 +74,7 @@ pub fn encoders(data: &[u8]) {
     let Some((choice, plain)) = data.split_first() else { return };
     let name = NAMES[usize::from(*choice) % NAMES.len()];
     let encoding = name.parse::<Encoding>().expect("an encoding");
-    let mut encoder = encoding.encoder();
+    let mut encoder = encoding.encoder(plain.len() as u64);
     let mut made = Vec::new();
     for piece in plain.chunks(1 + plain.len() / 3) {
         encoder.write(piece, &mut made);

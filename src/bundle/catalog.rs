@@ -1,7 +1,7 @@
 //! `catalog.json.zst`: how each blob of the images is kept, and the marks that prove it block by
 //! block (see [`crate::oci::BlockHasher`]).
 //!
-//! Withstands: a file that inflates without end (capped), large zstd windows, duplicate keys,
+//! Withstands: a file that inflates without end (measured before a byte is kept), large zstd windows, duplicate keys,
 //! marks that do not fit the size, more small entries than memory bears, and what
 //! [`super::recipe`] names. It is inflated only after its digest is proven. Normative text:
 //! `formats/catalog.md`.
@@ -16,7 +16,7 @@ use crate::oci::{Digest, MARK_BLOCK, MARK_SIZE, Reference, json};
 
 /// The largest catalog, in bytes as it lies in the bundle.
 pub const MAX_CATALOG_SIZE: u64 = 128 * 1024 * 1024;
-const MAX_INFLATED: u64 = 512 * 1024 * 1024;
+const MAX_INFLATED: usize = 512 * 1024 * 1024;
 const MAX_WINDOW_LOG: u32 = 27;
 const LEVEL: i32 = 9;
 const FORMAT: &str = "catalog v1";
@@ -213,7 +213,7 @@ impl Catalog {
     /// # Errors
     /// Every [`CatalogError`].
     pub fn parse(bytes: &[u8]) -> Result<Catalog, CatalogError> {
-        let json = inflate(bytes).map_err(CatalogError::Zstd)?;
+        let json = inflate(bytes)?;
         // First of all, for what a newer version writes may have another form.
         let Head { gapferry, needs } = json::parse(&json)?;
         if gapferry != FORMAT {
@@ -221,9 +221,6 @@ impl Catalog {
         }
         if let Some(need) = needs.iter().find(|need| ![PACKS, BASES].contains(&need.as_str())) {
             return Err(CatalogError::Needs(need.chars().take(100).collect()));
-        }
-        if json.iter().filter(|byte| **byte == b'[').count() > MAX_ARRAYS {
-            return Err(CatalogError::TooMany);
         }
         let catalog: Catalog = serde_json::from_slice(&json)?;
         catalog.check()?;
@@ -283,15 +280,39 @@ impl Catalog {
     }
 }
 
-fn inflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut decoder = zstd::stream::read::Decoder::new(bytes)?;
-    decoder.window_log_max(MAX_WINDOW_LOG)?;
-    let mut json = Vec::new();
-    decoder.take(MAX_INFLATED + 1).read_to_end(&mut json)?;
-    if json.len() as u64 > MAX_INFLATED {
-        return Err(std::io::Error::other("it inflates past 512 MiB"));
-    }
+/// The text, once it is known to be bearable.
+fn inflate(bytes: &[u8]) -> Result<Vec<u8>, CatalogError> {
+    let length = measure(bytes)?;
+    let mut json = Vec::with_capacity(length);
+    decoder(bytes).and_then(|mut it| it.read_to_end(&mut json)).map_err(CatalogError::Zstd)?;
     Ok(json)
+}
+
+/// How many bytes the text has. Keeps none of them.
+fn measure(bytes: &[u8]) -> Result<usize, CatalogError> {
+    let mut decoder = decoder(bytes).map_err(CatalogError::Zstd)?;
+    let (mut length, mut arrays, mut piece) = (0, 0, vec![0; 64 * 1024]);
+    loop {
+        let count = decoder.read(&mut piece).map_err(CatalogError::Zstd)?;
+        length += count;
+        arrays += piece[..count].iter().filter(|byte| **byte == b'[').count();
+        if arrays > MAX_ARRAYS {
+            return Err(CatalogError::TooMany);
+        }
+        if length > MAX_INFLATED {
+            let past = std::io::Error::other("it inflates past 512 MiB");
+            return Err(CatalogError::Zstd(past));
+        }
+        if count == 0 {
+            return Ok(length);
+        }
+    }
+}
+
+fn decoder(bytes: &[u8]) -> std::io::Result<zstd::stream::read::Decoder<'_, &[u8]>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
+    decoder.window_log_max(MAX_WINDOW_LOG)?;
+    Ok(decoder)
 }
 
 #[cfg(test)]

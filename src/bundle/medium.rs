@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::path::{BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use crate::files::{self, FileError};
+use crate::trust::TrustFile;
 
 /// How many files a bundle may have.
 pub const MAX_FILES: usize = 4_000_000;
@@ -31,8 +32,8 @@ const SYSTEM: [&str; 6] = [
 ];
 /// What an export that was interrupted in its last instant leaves beside the finished bundle.
 pub(super) const JOURNAL: &str = "export.journal";
-/// Names that belong to packaging or protection and not to the content. Passed over unopened by a
-/// version that does not know them.
+/// Names that belong to packaging or protection and not to the content. Passed over unopened, unless
+/// they are those of trust documents.
 const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
 
 /// The files of one bundle and where each lies.
@@ -109,9 +110,9 @@ impl Medium {
             let name = place.file_name().and_then(|name| name.to_str()).unwrap_or("");
             match name.parse() {
                 _ if kind.is_dir() => medium.directory(place)?,
-                Ok(file) => {
+                Ok(path) => {
                     let root = Arc::new(files::parent(place));
-                    medium.file(&root, BundlePath::Head(file), PathBuf::from(name))?;
+                    medium.file(&root, path, PathBuf::from(name))?;
                 }
                 Err(_) => {
                     medium.archive(place)?;
@@ -166,17 +167,15 @@ impl Medium {
             if is_system(name) || name == JOURNAL {
                 continue;
             }
-            if COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
-                continue;
-            }
             if name == "blobs" {
                 self.blobs(&shared)?;
             } else if let Some(number) = volume_number(name) {
                 self.archive(&entry.path())?;
                 self.volumes.push(number);
-            } else {
-                let file: HeadFile = name.parse().map_err(|_| extra())?;
-                self.file(&shared, BundlePath::Head(file), PathBuf::from(name))?;
+            } else if let Ok(path) = name.parse() {
+                self.file(&shared, path, PathBuf::from(name))?;
+            } else if !COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
+                return Err(extra());
             }
         }
         Ok(())
@@ -380,6 +379,12 @@ pub fn volume_name(number: u32) -> String {
 impl From<BlobPath> for BundlePath {
     fn from(blob: BlobPath) -> BundlePath {
         BundlePath::Blob(blob)
+    }
+}
+
+impl From<TrustFile> for BundlePath {
+    fn from(file: TrustFile) -> BundlePath {
+        BundlePath::Trust(file)
     }
 }
 

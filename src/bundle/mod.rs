@@ -16,7 +16,6 @@ mod path;
 mod recipe;
 mod seal;
 mod sums;
-mod timestamp;
 mod ustar;
 mod writer;
 
@@ -31,7 +30,8 @@ pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader, volume_name
 pub use order::{mentioned_blobs, places};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
-pub use seal::{InvalidName, MAX_SEAL_SIZE, Name, Seal, SealError};
+pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
-pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use writer::{BlobWriter, Held as HeldBlob, Packaging, WriteError, Writer};
+
+pub use crate::trust::{InvalidName, InvalidTimestamp, Name, Timestamp};

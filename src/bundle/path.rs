@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::oci::{Digest, hex, unhex};
-use crate::trust::KeyId;
+use crate::trust::{KeyId, TrustFile};
 
 /// A file of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub enum BundlePath {
     Head(HeadFile),
     /// `blobs/sha256/<hex>`: content named by its SHA-256.
     Blob(BlobPath),
+    /// A trust document or a signature of one, which travels along and is no part of the bundle.
+    Trust(TrustFile),
 }
 
 /// The hex part of `blobs/sha256/<hex>`, as bytes.
@@ -106,6 +108,7 @@ impl fmt::Display for BundlePath {
         match self {
             BundlePath::Head(file) => file.fmt(f),
             BundlePath::Blob(blob) => blob.fmt(f),
+            BundlePath::Trust(file) => file.fmt(f),
         }
     }
 }
@@ -134,7 +137,10 @@ impl FromStr for BundlePath {
             Some(value) => unhex(value)
                 .map(|bytes| BundlePath::Blob(BlobPath(bytes)))
                 .ok_or_else(|| InvalidPath(text.chars().take(200).collect())),
-            None => text.parse().map(BundlePath::Head),
+            None => match text.parse() {
+                Ok(file) => Ok(BundlePath::Trust(file)),
+                Err(_) => text.parse().map(BundlePath::Head),
+            },
         }
     }
 }
@@ -149,6 +155,8 @@ mod tests {
         let mut names: Vec<String> = FIXED.iter().map(|(name, _)| (*name).to_owned()).collect();
         names.push(format!("seal.{hex}.sig"));
         names.push(format!("blobs/sha256/{hex}"));
+        names.push("trust-000001".to_owned());
+        names.push(format!("trust-999999.{hex}.sig"));
         for name in names {
             assert_eq!(name.parse::<BundlePath>().unwrap().to_string(), name);
         }
@@ -177,6 +185,12 @@ mod tests {
             "seal.x.sig",
             &format!("seal.{}.sig", &hex[1..]),
             "sha256sums",
+            "trust-000000",
+            "trust-0001",
+            "trust-+00001",
+            "trust-0000001",
+            "trust-000001.sig",
+            &format!("trust-000001.{}.sig", hex.to_uppercase()),
         ];
         for name in bad {
             assert!(name.parse::<BundlePath>().is_err(), "{name:?}");

@@ -6,10 +6,9 @@
 //! Normative text: `formats/seal.md`.
 
 use std::fmt::Write as _;
-use std::str::FromStr;
 
-use super::timestamp::Timestamp;
 use crate::oci::Digest;
+use crate::trust::{Name, Timestamp};
 
 /// The largest seal, in bytes.
 pub const MAX_SEAL_SIZE: u64 = 16 * 1024;
@@ -48,15 +47,6 @@ pub struct Seal {
     pub sums_size: u64,
 }
 
-/// A name of a stream or a destination: 1 to 64 of `A-Z a-z 0-9 . _ -`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name(String);
-
-/// A text that is not a [`Name`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a name (1 to 64 of A-Z a-z 0-9 . _ -): {}", .0.escape_debug())]
-pub struct InvalidName(pub String);
-
 /// Why a seal is refused. Always the input's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
@@ -79,30 +69,11 @@ pub enum SealError {
     NotCanonical,
 }
 
-impl Name {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Name {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Name, InvalidName> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if (1..=64).contains(&text.len()) && text.chars().all(plain) {
-            return Ok(Name(text.to_owned()));
-        }
-        Err(InvalidName(text.chars().take(100).collect()))
-    }
-}
-
 impl Seal {
     /// The seal's bytes: the one spelling of its meaning.
     pub fn to_bytes(&self) -> Vec<u8> {
         let or = |value: Option<String>, word: &str| value.unwrap_or_else(|| word.to_owned());
-        let mut text = format!("{FIRST_LINE}\nstream: {}\n", self.stream.0);
+        let mut text = format!("{FIRST_LINE}\nstream: {}\n", self.stream.as_str());
         let mut line = |field: &str, value: String| {
             writeln!(text, "{field}: {value}").expect("writing to a string does not fail");
         };
@@ -111,7 +82,10 @@ impl Seal {
         line("previous", or(self.previous.map(|digest| digest.to_string()), "none"));
         line("created", self.created.to_string());
         line("expires", or(self.expires.map(|time| time.to_string()), "never"));
-        line("destination", or(self.destination.as_ref().map(|name| name.0.clone()), "any"));
+        line(
+            "destination",
+            or(self.destination.as_ref().map(|name| name.as_str().to_owned()), "any"),
+        );
         for base in &self.requires {
             line("requires", base.to_string());
         }

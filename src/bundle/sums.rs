@@ -96,7 +96,7 @@ impl Sums {
     pub fn blobs(&self) -> impl Iterator<Item = BlobPath> {
         self.0.keys().filter_map(|path| match path {
             BundlePath::Blob(blob) => Some(*blob),
-            BundlePath::Head(_) => None,
+            BundlePath::Head(_) | BundlePath::Trust(_) => None,
         })
     }
 
@@ -120,10 +120,9 @@ fn read_line(line: &[u8]) -> Option<(Digest, &str)> {
 fn check_path(path: BundlePath, digest: &Digest, number: usize) -> Result<(), SumsError> {
     match path {
         BundlePath::Blob(blob) if blob.digest() != *digest => Err(SumsError::Blob(number)),
-        // What is signed cannot hold its own signature.
-        BundlePath::Head(HeadFile::Sums | HeadFile::Seal | HeadFile::Signature(_)) => {
-            Err(SumsError::Line(number))
-        }
+        // What is signed cannot hold its own signature; and trust documents are no part of it.
+        BundlePath::Head(HeadFile::Sums | HeadFile::Seal | HeadFile::Signature(_))
+        | BundlePath::Trust(_) => Err(SumsError::Line(number)),
         _ => Ok(()),
     }
 }

@@ -19,7 +19,7 @@ pub use blob::{BlobWriter, Held};
 use self::blob::{Member, Sink};
 use self::leftovers::{Leftovers, refuse_existing};
 use super::medium::volume_name;
-use super::path::{BLOB_DIRECTORY, BlobPath, HeadFile};
+use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use crate::files::{self, AtomicFile, FileError, PartFile};
 use crate::oci::{MARK_BLOCK, read_block};
@@ -300,7 +300,8 @@ impl Writer {
         }
     }
 
-    /// Writes the head files, the signatures and last the seal, and makes everything lasting.
+    /// Writes the head files, then what the sums do not list (trust documents, signatures) and last
+    /// the seal, and makes everything lasting.
     /// Without a seal it is no bundle but a plain OCI layout.
     ///
     /// # Errors
@@ -308,11 +309,12 @@ impl Writer {
     pub fn finish(
         self,
         heads: &[(HeadFile, Vec<u8>)],
-        signatures: &[(HeadFile, Vec<u8>)],
+        outside: &[(BundlePath, Vec<u8>)],
         seal: Option<&[u8]>,
     ) -> Result<(), FileError> {
-        let heads = heads.iter().chain(signatures).map(|(file, bytes)| (*file, bytes.as_slice()));
-        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal, seal)));
+        let heads = heads.iter().map(|(file, bytes)| ((*file).into(), bytes.as_slice()));
+        let heads = heads.chain(outside.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
+        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal.into(), seal)));
         let archives = std::mem::take(&mut self.state().archives);
         let Some(made) = self.made.lock().expect("no thread panics with the lock").take() else {
             for archive in archives {
@@ -354,11 +356,11 @@ impl Drop for Writer {
 impl Archive {
     fn finish<'a>(
         mut self,
-        heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
+        heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
     ) -> Result<(), FileError> {
         for (head, bytes) in heads {
             let size = bytes.len() as u64;
-            let mut member = Member::start(Arc::clone(&self.file), self.end, head.into(), size)?;
+            let mut member = Member::start(Arc::clone(&self.file), self.end, head, size)?;
             let written = member.write_all(bytes);
             written.map_err(|error| FileError::io("write", self.file.path(), error))?;
             member.finish()?;

@@ -9,8 +9,9 @@ use super::failure::{Exit, Failure};
 use super::input;
 use super::state::StateArgs;
 use crate::bundle::{Name, Packaging, Timestamp};
-use crate::trust::{KeyRecord, Keyring};
-use crate::verify::{self, Contents, Site, VerifiedBundle};
+use crate::memory::{Entry, Held};
+use crate::trust::{Accepted, KeyRecord, Keyring};
+use crate::verify::{self, Anchor, Contents, Site, VerifiedBundle};
 
 /// Where a bundle lies.
 #[derive(Debug, Clone, Args)]
@@ -72,32 +73,100 @@ impl TrustArgs {
     /// Verifies the bundle in `places`, but for its blobs' bytes, without asking the memory.
     ///
     /// # Errors
-    /// Without keys, and whatever is wrong with the bundle.
+    /// When nobody is trusted, and whatever is wrong with the bundle.
     pub fn verify(&self, places: &[PathBuf], context: &Context) -> Result<VerifiedBundle, Failure> {
-        self.verify_at(places, &self.site(context)?)
+        self.verify_at(places, &self.site(context)?, context)
     }
 
     /// The same at `site`.
     ///
     /// # Errors
     /// As [`TrustArgs::verify`].
-    pub fn verify_at(&self, places: &[PathBuf], site: &Site) -> Result<VerifiedBundle, Failure> {
-        if self.trust.is_empty() {
+    pub fn verify_at(
+        &self,
+        places: &[PathBuf],
+        site: &Site,
+        context: &Context,
+    ) -> Result<VerifiedBundle, Failure> {
+        let anchor = self.anchor(site, context)?.ok_or_else(|| {
             let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
-            return Err(failure.hint("give the maker's public key: --trust release.key.pub"));
-        }
-        Ok(verify::verify(places, &self.keyring(site.time().unix())?, site)?)
+            failure.hint(
+                "give the maker's public key: --trust release.key.pub; or accept trust documents: \
+                 see `gapferry trust accept --help`",
+            )
+        })?;
+        Ok(verify::verify(places, &anchor, site)?)
     }
 
-    /// Verifies the bundle if keys are given; without, looks whether its parts fit together.
+    /// Verifies the bundle if anybody is trusted; else looks whether its parts fit together.
     ///
     /// # Errors
     /// Whatever is wrong with the bundle.
     pub fn look(&self, places: &[PathBuf], context: &Context) -> Result<Contents, Failure> {
-        match self.trust.is_empty() {
-            true => Ok(verify::examine(places)?),
-            false => Ok(self.verify(places, context)?.into_inner()),
+        let site = self.site(context)?;
+        match self.anchor(&site, context)? {
+            None => Ok(verify::examine(places)?),
+            Some(anchor) => Ok(verify::verify(places, &anchor, &site)?.into_inner()),
         }
+    }
+
+    /// Verifies the bundle if keys are named; else looks whether its parts fit together. Who is yet
+    /// to sign cannot ask for all the signatures that trust documents do.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the bundle.
+    pub fn look_before_signing(
+        &self,
+        places: &[PathBuf],
+        context: &Context,
+    ) -> Result<Contents, Failure> {
+        if self.trust.is_empty() {
+            return Ok(verify::examine(places)?);
+        }
+        let site = self.site(context)?;
+        let anchor = Anchor::from(self.keyring(site.time().unix())?);
+        Ok(verify::verify(places, &anchor, &site)?.into_inner())
+    }
+
+    /// Whom to believe: the keys that are named, or the trust documents that the site accepted.
+    ///
+    /// # Errors
+    /// When both are there: a key on the command line would count for every stream.
+    fn anchor(&self, site: &Site, context: &Context) -> Result<Option<Anchor>, Failure> {
+        let accepted = match self.state.directory(context) {
+            Ok(state) => Accepted::beneath(&state).load()?,
+            Err(_) => None,
+        };
+        let two = |what, hint| Err(Failure::new(Exit::Usage, "two-trusts", what).hint(hint));
+        match (self.trust.is_empty(), accepted) {
+            (true, Some(_)) if self.threshold != 1 => two(
+                "trust documents say themselves how many keys must sign",
+                "leave --threshold out",
+            ),
+            (true, accepted) => Ok(accepted.map(Anchor::Chain)),
+            (false, None) => Ok(Some(self.keyring(site.time().unix())?.into())),
+            (false, Some(_)) => two(
+                "this site has accepted trust documents, and --trust names keys",
+                "leave --trust out; or name another --state",
+            ),
+        }
+    }
+
+    /// Keeps the trust documents that a bundle brought, and the time that they tell.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn remember(
+        &self,
+        contents: &Contents,
+        held: &mut Held,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let Some(chain) = contents.chain() else { return Ok(()) };
+        Accepted::beneath(&self.state.directory(context)?).save(chain)?;
+        held.note(Entry::Floor(chain.newest().created), now)?;
+        Ok(())
     }
 }
 

@@ -170,6 +170,7 @@ fn export(
         packaging: Packaging::Directory,
         stream: "demo".parse().map_err(|error| Failure::new(Exit::Usage, "usage", error))?,
         epoch: 1,
+        chain: None,
         sequence: now,
         previous: None,
         created: timestamp(now)?,
@@ -189,8 +190,11 @@ fn export(
 fn verify(places: &Places, context: &Context) -> Result<VerifiedBundle, Failure> {
     let key = crate::trust::PublicKey::from_pem(&super::input::key(&places.public_key)?)?;
     let site = Site::at(timestamp(context.now())?);
-    let bundle =
-        verify::verify(std::slice::from_ref(&places.bundle), &Keyring::new(vec![key], 1)?, &site)?;
+    let bundle = verify::verify(
+        std::slice::from_ref(&places.bundle),
+        &Keyring::new(vec![key], 1)?.into(),
+        &site,
+    )?;
     super::verify::prove(bundle.get(), context)?;
     Ok(bundle)
 }

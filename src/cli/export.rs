@@ -18,8 +18,8 @@ use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Sum
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
 use crate::source::Opener;
-use crate::trust::{Keyring, Signer};
-use crate::verify::{self, Claims, Known, Site};
+use crate::trust::{Chain, Keyring, Signer, read_papers};
+use crate::verify::{self, Anchor, Claims, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -36,7 +36,9 @@ EXAMPLES:
     gapferry export --lock images.lock -o out --key release.key --policy site.toml
   Signed by a key that ssh-agent holds, and by one in a hardware module:
     gapferry export --lock images.lock -o out --key ~/.ssh/id_ed25519.pub \\
-      --signer-command 'hsm.pub=hsm-sign --slot 1'";
+      --signer-command 'hsm.pub=hsm-sign --slot 1'
+  For a site that accepted trust documents:
+    gapferry export --lock images.lock -o out --stream prod --key ann.key --trust-documents trust";
 
 /// Write images to a signed bundle
 #[derive(Debug, clap::Args)]
@@ -67,6 +69,10 @@ pub struct Args {
     /// The only site that may import the bundle
     #[arg(long, value_name = "NAME")]
     destination: Option<Name>,
+    /// Send the signed trust documents in this directory along; only keys that may seal the stream
+    /// sign
+    #[arg(long, value_name = "DIR")]
+    trust_documents: Option<PathBuf>,
     /// Which layers are opened and packed: those that share content with what is aboard or at the
     /// destination (auto), all (always), or none (never)
     #[arg(long, value_name = "WHICH", default_value = "auto")]
@@ -138,6 +144,16 @@ impl std::str::FromStr for Expiry {
     }
 }
 
+impl Args {
+    fn pack_mode(&self) -> PackMode {
+        match (self.store_layers, self.pack) {
+            (true, _) | (_, Pack::Never) => PackMode::Never,
+            (_, Pack::Auto) => PackMode::Auto,
+            (_, Pack::Always) => PackMode::Always,
+        }
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -156,17 +172,19 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     context.progress().end();
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
+    let bases = bases(&args)?;
     if args.dry_run {
-        print_plan(&plan, context)?;
+        print_plan(&args, &plan, &bases, context)?;
         return partial(&pinned.failures, context);
     }
-    let bases = bases(&args)?;
-    let order = order(&args, &signers, &bases, journal.as_ref(), context)?;
+    let chain = chain(&args)?;
+    let trusted = (&bases, chain.as_ref());
+    let order = order(&args, &signers, trusted, journal.as_ref(), context)?;
     let out = &args.packaging.out;
     let resumed = journal.is_some();
     let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
     let summary = summary.map_err(|error| stays(error.into(), &args))?;
-    check(&args, &signers, &order, resumed, context)?;
+    check(&args, &signers, (&order, &summary), resumed, context)?;
     print_summary(&args, &plan, &summary, context)?;
     partial(&pinned.failures, context)
 }
@@ -239,10 +257,17 @@ fn bases(args: &Args) -> Result<Bases, Failure> {
     Ok(Bases::new(args.since.iter().map(read).collect::<Result<_, Failure>>()?))
 }
 
+/// The maker's trust documents. One that lacks signatures is none.
+fn chain(args: &Args) -> Result<Option<Chain>, Failure> {
+    let Some(directory) = &args.trust_documents else { return Ok(None) };
+    let chain = read_papers(directory).and_then(Chain::load);
+    chain.map(Some).map_err(|error| Failure::from(error).at(directory.display()))
+}
+
 fn order<'a>(
     args: &'a Args,
     signers: &'a [Box<dyn Signer>],
-    bases: &'a Bases,
+    (bases, chain): (&'a Bases, Option<&'a Chain>),
     journal: Option<&Journal>,
     context: &Context,
 ) -> Result<Order<'a>, Failure> {
@@ -269,16 +294,13 @@ fn order<'a>(
         packaging: args.packaging.packaging(),
         stream: args.stream.clone(),
         epoch: args.epoch,
+        chain,
         sequence,
         previous: previous(args, sequence)?,
         created,
         expires,
         destination: args.destination.clone(),
-        pack: match (args.store_layers, args.pack) {
-            (true, _) | (_, Pack::Never) => PackMode::Never,
-            (_, Pack::Auto) => PackMode::Auto,
-            (_, Pack::Always) => PackMode::Always,
-        },
+        pack: args.pack_mode(),
         level: args.level,
         bases,
         scratch: args.scratch.as_deref(),
@@ -306,15 +328,17 @@ fn previous(args: &Args, sequence: u64) -> Result<Option<Digest>, Failure> {
 fn check(
     args: &Args,
     signers: &[Box<dyn Signer>],
-    order: &Order<'_>,
+    (order, summary): (&Order<'_>, &Summary),
     resumed: bool,
     context: &Context,
 ) -> Result<(), Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
-    let known = Known { newest: 0, epoch: Some(order.epoch) };
-    let site = Site { name: args.destination.clone(), known, ..Site::at(order.created) };
+    let epoch = Some(summary.seal.epoch);
+    let site = Site { name: args.destination.clone(), epoch, ..Site::at(order.created) };
     let written = [args.packaging.out.clone()];
-    let bundle = verify::verify(&written, &Keyring::of_all(keys)?, &site)
+    let known = order.chain.map_or(0, |chain| chain.newest().number.into());
+    let anchor = Anchor::Keys { keys: Keyring::of_all(keys)?, known };
+    let bundle = verify::verify(&written, &anchor, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
     // What a journal says was written before is as good as the medium that it lay on.
     if args.read_back || resumed {
@@ -323,12 +347,18 @@ fn check(
     Ok(())
 }
 
-fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
+/// What would travel. What packing saves only shows when layers are read.
+fn print_plan(args: &Args, plan: &Plan, bases: &Bases, context: &Context) -> Result<(), Failure> {
     let (images, documents, blobs) = (plan.images.len(), plan.documents.len(), plan.blobs.len());
-    let size = plan.blob_bytes();
+    let (size, packing) = (plan.blob_bytes(), args.pack_mode() != PackMode::Never);
+    let held: Vec<u64> =
+        plan.blobs.iter().filter_map(|blob| Some(bases.blob(&blob.descriptor)?.size)).collect();
+    let held_size: u64 = held.iter().sum();
+    let new = size.saturating_sub(held_size);
     if context.json() {
         return context.print_json(&json!({
             "images": images, "documents": documents, "blobs": blobs, "blobBytes": size,
+            "heldBlobs": held.len(), "heldBytes": held_size, "newBytes": new, "packing": packing,
         }));
     }
     let mut text = String::new();
@@ -342,6 +372,14 @@ fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {
         count(blobs, "blob"),
         bytes(size)
     );
+    if !held.is_empty() {
+        let held = count(held.len(), "blob");
+        text += &format!("the destination holds {held} of {}\n", bytes(held_size));
+    }
+    text += &match packing {
+        true => format!("at most {} would travel, and less where packing pays\n", bytes(new)),
+        false => format!("{} would travel\n", bytes(new)),
+    };
     context.print(&text)
 }
 

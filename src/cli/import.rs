@@ -109,7 +109,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let restore = if args.restore { Restore::To(place.clone()) } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
-    let bundle = args.trust.verify_at(&args.bundle.places, &site)?;
+    let bundle = args.trust.verify_at(&args.bundle.places, &site, context)?;
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
@@ -130,6 +130,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
     })?;
+    if summary.is_whole() {
+        args.trust.remember(bundle.get(), held, site.now, context)?;
+    }
     let noted = import::remember(held, &bundle, &summary, &place, site.now).map_err(|error| {
         Failure::from(error).hint("the images are loaded; run it again, so that it is remembered")
     })?;

@@ -31,6 +31,7 @@ mod repack;
 mod sign;
 mod signers;
 mod state;
+mod trust;
 mod unpack;
 mod verify;
 
@@ -74,6 +75,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Key(key::Args),
+    Trust(trust::Args),
     Lock(lock::Args),
     Export(export::Args),
     Inspect(inspect::Args),
@@ -94,6 +96,7 @@ impl Command {
     fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Command::Key(args) => key::run(args, context),
+            Command::Trust(args) => trust::run(args, context),
             Command::Lock(args) => lock::run(args, context),
             Command::Export(args) => export::run(args, context),
             Command::Inspect(args) => inspect::run(args, context),

@@ -51,19 +51,14 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle; when nobody agrees; when a signer fails.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    if !args.yes && (context.json() || !std::io::stdin().is_terminal()) {
-        let failure = Failure::new(Exit::Usage, "not-confirmed", "nobody can be asked");
-        return Err(failure.hint("look at the bundle with `gapferry inspect`, and give --yes"));
-    }
+    check_asking(args.yes, "look at the bundle with `gapferry inspect`, and give --yes", context)?;
     let signers = args.signers.signers(context)?;
-    let contents = args.trust.look(&args.bundle.places, context)?;
+    let contents = args.trust.look_before_signing(&args.bundle.places, context)?;
     verify::prove(&contents, context)?;
     if !context.json() {
         context.print(&inspect::table(&contents))?;
     }
-    if !args.yes && !confirmed()? {
-        return Err(Failure::new(Exit::Failed, "declined", "nothing was signed"));
-    }
+    confirm(args.yes, "Sign this bundle?")?;
     let added = sign(&contents, &signers, args.out.as_deref())?;
     if !context.json() {
         return context.print(&added.iter().map(line).collect::<String>());
@@ -88,10 +83,32 @@ fn line(added: &Added) -> String {
     }
 }
 
-fn confirmed() -> Result<bool, Failure> {
+/// Refuses to begin what nobody can be asked about.
+///
+/// # Errors
+/// Without `yes`, when there is no terminal.
+pub fn check_asking(yes: bool, hint: &str, context: &Context) -> Result<(), Failure> {
+    match yes || (!context.json() && std::io::stdin().is_terminal()) {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Usage, "not-confirmed", "nobody can be asked").hint(hint)),
+    }
+}
+
+/// Asks, unless `yes` says it all.
+///
+/// # Errors
+/// When the answer is not yes.
+pub fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    match yes || confirmed(question)? {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Failed, "declined", "nothing was signed")),
+    }
+}
+
+fn confirmed(question: &str) -> Result<bool, Failure> {
     let failed = |error| Failure::new(Exit::Failed, "output", format!("cannot ask: {error}"));
     let mut asked = std::io::stderr();
-    write!(asked, "Sign this bundle? [y/N] ").and_then(|()| asked.flush()).map_err(failed)?;
+    write!(asked, "{question} [y/N] ").and_then(|()| asked.flush()).map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

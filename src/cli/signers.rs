@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
 use crate::trust::{
-    AgentSigner, CommandSigner, KeyRecord, NAMESPACE, PublicKey, Scheme, SecretKey, Signer,
+    AgentSigner, CommandSigner, KeyRecord, PublicKey, Purpose, Scheme, SecretKey, Signer,
     TrustError,
 };
 
@@ -119,8 +119,10 @@ pub fn check_line(key: &PublicKey, file: &str) -> String {
             let words: Vec<&str> = line.split_whitespace().rev().take(2).collect();
             format!(
                 "echo 'maker {} {}' > allowed && ssh-keygen -Y verify -f allowed -I maker \
-                 -n {NAMESPACE} -s seal.{id}.sig < seal",
-                words[1], words[0]
+                 -n {} -s seal.{id}.sig < seal",
+                words[1],
+                words[0],
+                Purpose::Seal.namespace()
             )
         }
         // Ed25519, and whatever else openssl signs without a digest of its own.

@@ -51,7 +51,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
-    let bundle = args.trust.verify_at(&args.bundle.places, &site)?;
+    let bundle = args.trust.verify_at(&args.bundle.places, &site, context)?;
     let contents = bundle.get();
     prove_blobs(contents, context)?;
     let not_made = match args.quick {
@@ -67,6 +67,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "signers": signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "stream": seal.stream.as_str(),
             "epoch": seal.epoch,
+            "trustDocument": contents.chain().map(|chain| chain.newest().number),
             "sequence": seal.sequence,
             "previous": seal.previous,
             "previousImported": site.memory.has_previous(seal),
@@ -84,6 +85,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if not_made > 0 {
         let why = if args.quick { "as asked" } else { "they take from the destination" };
         notes += &format!("{} not made again: {why}\n", count(not_made, "packed layer"));
+    }
+    if let Some(chain) = contents.chain() {
+        let newest = chain.newest();
+        notes += &format!("trust document {} of {}\n", newest.number, newest.name.as_str());
     }
     let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
     context.print(&format!(

@@ -110,8 +110,7 @@ struct RecordPacked {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordOpened {
-    kind: Kind,
-    random: bool,
+    kind: Option<Kind>,
     /// A chunk index of this layer alone, in base64.
     chunks: String,
 }
@@ -382,8 +381,7 @@ impl RecordOpened {
             true => Vec::new(),
             false => ChunkIndex::new(vec![layer]).to_bytes()?,
         };
-        let (kind, random) = (opened.kind, opened.random);
-        Some(RecordOpened { kind, random, chunks: BASE64.encode(bytes) })
+        Some(RecordOpened { kind: opened.kind, chunks: BASE64.encode(bytes) })
     }
 
     fn chunked(self) -> Option<Chunked> {
@@ -396,6 +394,6 @@ impl RecordOpened {
             }
         };
         let plain = chunks.iter().map(|chunk| u64::from(chunk.length())).sum();
-        Some(Chunked { kind: self.kind, plain, chunks, random: self.random })
+        Some(Chunked { kind: self.kind, plain, chunks })
     }
 }

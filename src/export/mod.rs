@@ -1,5 +1,6 @@
 //! Planning and writing a bundle: from pinned images to a sealed bundle on a medium.
 
+mod authorise;
 mod base;
 mod fetch;
 mod journal;
@@ -19,12 +20,12 @@ pub use journal::{Begun, Journal, JournalError};
 pub use plan::{Plan, PlannedBlob, plan};
 pub use run::{Order, Summary, write};
 
-use crate::bundle::WriteError;
+use crate::bundle::{Name, WriteError};
 use crate::files::FileError;
 use crate::oci::{Digest, Reference};
-use crate::recompress::GzipError;
+use crate::recompress::StreamError;
 use crate::source::SourceError;
-use crate::trust::TrustError;
+use crate::trust::{KeyId, TrustError};
 
 /// Which layers are opened and packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,22 @@ pub enum PackMode {
 /// Why no bundle is written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
+    /// No trust document says who may seal the stream. The caller's to mend.
+    #[error("trust document {number} does not know the stream `{}`", stream.as_str())]
+    UnknownStream {
+        /// The stream.
+        stream: Name,
+        /// The newest document.
+        number: u32,
+    },
+    /// A key that is to sign may not seal the stream, or not any more. The caller's to mend.
+    #[error("the key {key_id} may not seal the stream `{}` now", stream.as_str())]
+    MayNotSeal {
+        /// The key.
+        key_id: KeyId,
+        /// The stream.
+        stream: Name,
+    },
     /// There is nothing to carry. The input's fault.
     #[error("no image is selected")]
     Nothing,
@@ -92,7 +109,7 @@ pub enum ExportError {
     },
     /// A layer that is held cannot be read again. The environment's fault: it could be before.
     #[error("a layer that was fetched cannot be read again: {0}")]
-    Held(#[from] GzipError),
+    Held(#[from] StreamError),
     /// The bundle could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::open;
-use crate::bundle::{CatalogBlob, Kind, Marks, Pack};
+use super::open::{self, Form};
+use crate::bundle::{CatalogBlob, Marks, Pack};
 use crate::chunk;
 use crate::files::Section;
 use crate::oci::{BlockHasher, MARK_BLOCK};
-use crate::recompress::GzipError;
+use crate::recompress::StreamError;
 
 /// Bytes of a pack, about: it is closed by the frame that would pass this.
 const PACK: u64 = 32 * 1024 * 1024;
@@ -56,8 +56,8 @@ pub struct Making {
 ///
 /// # Errors
 /// What `put` gives; reading errors of the layer.
-pub fn pack<E: From<GzipError>>(
-    layer: (&Section, Kind),
+pub fn pack<E: From<StreamError>>(
+    layer: (&Section, Form),
     runs: &[(u64, u64)],
     making: Making,
     put: &mut Put<'_, E>,
@@ -197,3 +197,6 @@ fn describe(bytes: &[u8]) -> CatalogBlob {
     let digest = hasher.last(blocks.remainder());
     CatalogBlob { digest, size: bytes.len() as u64, marks: Marks(marks), stored: None }
 }
+
+#[cfg(test)]
+mod tests;

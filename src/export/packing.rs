@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use super::base::Bases;
 use super::journal::{self, Journal, JournalError};
 use super::known::{Known, Run, Share};
-use super::open::{self, Look, Opened};
+use super::open::{self, Form, Look, Opened};
 use super::pack::{self, Making, Packed};
 use super::plan::{Plan, PlannedBlob};
 use super::resume::{self, Places};
@@ -24,7 +24,7 @@ use crate::chunk::Chunk;
 use crate::files::{FileError, Section};
 use crate::oci::CopyError;
 use crate::pool::{self, Benches};
-use crate::recompress::{Proof, prove};
+use crate::recompress::{Encoding, Proof, StreamError, libzstd, prove};
 use crate::report::Progress;
 use crate::source::Opener;
 
@@ -59,14 +59,12 @@ pub struct Carried {
 /// The chunks of a layer.
 #[derive(Debug)]
 pub struct Chunked {
-    /// How its plain bytes are had from it.
-    pub kind: Kind,
     /// How many plain bytes.
     pub plain: u64,
     /// From front to back.
     pub chunks: Vec<Chunk>,
-    /// Whether others can take from its middle.
-    pub random: bool,
+    /// How others take from its middle, if they can.
+    pub kind: Option<Kind>,
 }
 
 /// How a blob is carried.
@@ -85,6 +83,13 @@ pub enum Way {
         /// How they become the layer; `None` where they are the layer.
         coding: Option<Coding>,
     },
+}
+
+impl Way {
+    fn is_zstd(&self) -> bool {
+        let Way::Packed { coding: Some(coding), .. } = self else { return false };
+        coding.encoding.parse().is_ok_and(|encoding: Encoding| !encoding.is_deflate())
+    }
 }
 
 /// Carries every blob of `plan`, in its order.
@@ -152,13 +157,15 @@ enum Decision {
     /// It is carried as it is.
     Store(Option<Stored>),
     /// It is packed, if it can be made again.
-    Pack(Kind, Share),
+    Pack(Form, Share),
+    /// It is packed, and was made again.
+    Repack(Share, Proof),
 }
 
 /// A decision that can be carried out.
 enum Proven {
     Store(Option<Stored>),
-    Pack(Kind, Share, Option<Proof>),
+    Pack(Form, Share, Option<Proof>),
 }
 
 impl Packing<'_> {
@@ -183,7 +190,7 @@ impl Packing<'_> {
         if !self.deciding.wait(at) {
             return Ok(None);
         }
-        let (decision, opened) = self.decide(at, look);
+        let (decision, opened) = self.decide(at, look, &layer)?;
         self.deciding.pass();
         let decision = self.prove(decision, &layer)?;
         if !self.laying.wait(at) {
@@ -206,7 +213,9 @@ impl Packing<'_> {
         if let Some(opened) = &carried.opened {
             let place = u32::try_from(at).expect("fewer blobs than a catalog holds");
             let mut known = self.known.lock().expect("no thread panics with the lock");
-            let share = known.share(place, &opened.chunks, opened.random);
+            // As it was decided: a layer of zstd is a home for others once it is packed.
+            let home = opened.kind.is_some() || carried.way.is_zstd();
+            let share = known.share(place, &opened.chunks, home);
             if let Way::Packed { runs, packed, .. } = &mut carried.way {
                 if !journal::is_laid(packed, &share.new_runs(place)) {
                     let path = self.journal.path().to_owned();
@@ -247,33 +256,49 @@ impl Packing<'_> {
     }
 
     /// What is known of the layer, and whether it pays to pack it.
-    fn decide(&self, at: usize, look: Look) -> (Decision, Option<Chunked>) {
-        let Opened { kind, plain, chunks, random } = match look {
+    fn decide(
+        &self,
+        at: usize,
+        look: Look,
+        layer: &Section,
+    ) -> Result<(Decision, Option<Chunked>), ExportError> {
+        let Opened { form, plain, chunks, kind } = match look {
             Look::Opened(opened) => opened,
-            Look::Closed(why) => return (Decision::Store(Some(why)), None),
-            Look::Other => return (Decision::Store(None), None),
+            Look::Closed(why) => return Ok((Decision::Store(Some(why)), None)),
+            Look::Other => return Ok((Decision::Store(None), None)),
         };
         let place = u32::try_from(at).expect("fewer blobs than a catalog holds");
         let mut known = self.known.lock().expect("no thread panics with the lock");
-        let share = known.share(place, &chunks, random);
+        let share = known.share(place, &chunks, kind.is_some());
         let too_large = self.plan.blobs[at].descriptor.size > self.writer.largest_blob();
         let worth = share.known > 0 && share.known.saturating_mul(100) >= plain * WORTH;
-        let decision = match self.manner.mode == PackMode::Always || too_large || worth {
-            true => Decision::Pack(kind, share),
-            false => Decision::Store(Some(Stored::Unshared)),
+        let pack = self.manner.mode == PackMode::Always || too_large || worth;
+        let decision = match (pack, form) {
+            (false, _) => Decision::Store(Some(Stored::Unshared)),
+            // Others can take from it only if it is packed. So that must be certain now.
+            (true, Form::Zstd) => match self.benches.at(|| libzstd::prove(layer)) {
+                Ok(Some(proof)) => Decision::Repack(known.share(place, &chunks, true), proof),
+                Ok(None) => Decision::Store(Some(Stored::Encoder)),
+                Err(error) => return Err(StreamError::from(error).into()),
+            },
+            (true, Form::Tar | Form::Gzip) => Decision::Pack(form, share),
         };
-        (decision, Some(Chunked { kind, plain, chunks, random }))
+        Ok((decision, Some(Chunked { plain, chunks, kind })))
     }
 
     /// A gzip layer is packed only if it was made again, every byte of it.
     fn prove(&self, decision: Decision, layer: &Section) -> Result<Proven, ExportError> {
         Ok(match decision {
             Decision::Store(why) => Proven::Store(why),
-            Decision::Pack(Kind::Plain, share) => Proven::Pack(Kind::Plain, share, None),
-            Decision::Pack(Kind::Gzip, share) => match self.benches.at(|| prove(layer))? {
-                Some(proof) => Proven::Pack(Kind::Gzip, share, Some(proof)),
-                None => Proven::Store(Some(Stored::Encoder)),
-            },
+            Decision::Repack(share, proof) => Proven::Pack(Form::Zstd, share, Some(proof)),
+            Decision::Pack(Form::Gzip, share) => {
+                let proof = self.benches.at(|| prove(layer)).map_err(StreamError::from)?;
+                match proof {
+                    Some(proof) => Proven::Pack(Form::Gzip, share, Some(proof)),
+                    None => Proven::Store(Some(Stored::Encoder)),
+                }
+            }
+            Decision::Pack(form, share) => Proven::Pack(form, share, None),
         })
     }
 
@@ -294,8 +319,8 @@ impl Packing<'_> {
                 self.writer.keep(path, file)?;
                 Ok((entry, Way::Stored))
             }
-            Proven::Pack(kind, share, proof) => {
-                let packed = self.pack(at, layer, kind, &share)?;
+            Proven::Pack(form, share, proof) => {
+                let packed = self.pack(at, layer, form, &share)?;
                 let coding = proof.as_ref().map(recipes::coding);
                 Ok((entry, Way::Packed { runs: share.runs, packed, coding }))
             }
@@ -306,12 +331,12 @@ impl Packing<'_> {
         &self,
         at: usize,
         layer: &Section,
-        kind: Kind,
+        form: Form,
         share: &Share,
     ) -> Result<Packed, ExportError> {
         let making = Making { level: self.manner.level, largest: self.writer.largest_blob() };
         let place = u32::try_from(at).expect("fewer blobs than a catalog holds");
-        pack::pack((layer, kind), &share.new_runs(place), making, &mut |blob, bytes| {
+        pack::pack((layer, form), &share.new_runs(place), making, &mut |blob, bytes| {
             let path = BlobPath::of(&blob.digest).expect("a pack's digest is SHA-256");
             self.writer.announce(path, blob.size)?;
             let mut out = self.writer.blob(path)?;

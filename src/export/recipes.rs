@@ -57,10 +57,12 @@ pub fn chunk_index(carried: &[Carried], bases: &Bases) -> ChunkIndex {
     let layer = |blob: &Carried| {
         let digest = blob.entry.digest;
         let held = bases.find(&digest).filter(|_| matches!(blob.way, Way::Held));
-        let opened = || blob.opened.as_ref().filter(|opened| opened.random);
         let (kind, chunks) = match held {
             Some(base) => (base.kind, &base.chunks),
-            None => opened().map(|opened| (opened.kind, &opened.chunks))?,
+            None => {
+                let opened = blob.opened.as_ref()?;
+                (opened.kind?, &opened.chunks)
+            }
         };
         let kind = match kind {
             Kind::Plain => LayerKind::Tar,
@@ -98,14 +100,15 @@ impl Recipes<'_> {
     /// A run whose home is a blob of this bundle: in that blob's packs, or in the blob itself.
     fn take(&mut self, place: u32, run: Run, extents: &mut Extents) {
         let home = &self.carried[place as usize];
-        match (&home.way, &home.opened) {
+        let opened = home.opened.as_ref().and_then(|opened| Some((opened.kind?, opened.plain)));
+        match (&home.way, opened) {
             (Way::Packed { packed, .. }, _) => {
                 for (pack, offset, length) in placed(packed, run) {
                     extents.push(packed.packs[pack].blob.digest, offset, length);
                 }
             }
-            (_, Some(opened)) => {
-                let (digest, kind, plain) = (home.entry.digest, opened.kind, opened.plain);
+            (_, Some((kind, plain))) => {
+                let digest = home.entry.digest;
                 self.opened.entry(digest).or_insert(Opened { digest, kind, plain });
                 extents.push(digest, run.offset, run.length);
             }

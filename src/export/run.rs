@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
+use super::authorise::authorise;
 use super::base::Bases;
 use super::journal::{Begun, Journal, JournalError};
 use super::packing::{self, Carried, Manner, Way};
@@ -11,16 +12,16 @@ use super::plan::{Plan, PlannedBlob};
 use super::resume::{self, Places};
 use super::{ExportError, PackMode, recipes};
 use crate::bundle::{
-    BlobPath, Catalog, CatalogBlob, HeadFile, Held, Lading, MAX_SEAL_SIZE, Marks, Medium, Name,
-    OCI_LAYOUT, Packaging, Seal, Sums, Timestamp, WriteError, Writer, docker_manifest_json,
-    index_json,
+    BlobPath, BundlePath, Catalog, CatalogBlob, HeadFile, Held, Lading, MAX_SEAL_SIZE, Marks,
+    Medium, Name, OCI_LAYOUT, Packaging, Seal, Sums, Timestamp, WriteError, Writer,
+    docker_manifest_json, index_json,
 };
 use crate::files::FileError;
 use crate::oci::{CopyError, Descriptor, Digest, Manifest, PinnedImage, Unproven};
 use crate::pool;
 use crate::report::Progress;
 use crate::source::Opener;
-use crate::trust::{Signature, Signer};
+use crate::trust::{Chain, Purpose, Signature, Signer};
 
 /// What the seal is to say, and how the bundle is to be written.
 pub struct Order<'a> {
@@ -28,8 +29,10 @@ pub struct Order<'a> {
     pub packaging: Packaging,
     /// The line of bundles that this one continues.
     pub stream: Name,
-    /// Which counting of sequence numbers; only trust documents raise it.
+    /// Which counting of sequence numbers; trust documents have their own word in it.
     pub epoch: u64,
+    /// The trust documents that the maker knows; they travel along.
+    pub chain: Option<&'a Chain>,
     /// Goes up from bundle to bundle.
     pub sequence: u64,
     /// The seal of the bundle before this one in the stream; `None` to name none.
@@ -58,10 +61,11 @@ impl Order<'_> {
     /// What the bundle's bytes depend on.
     fn begun(&self, plan: &Plan) -> Begun {
         let options = format!(
-            "{:?} {} {} {} {:?} {:?} {:?} {:?} {} {:?}",
+            "{:?} {} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?}",
             self.packaging,
             self.stream.as_str(),
             self.epoch,
+            self.chain.map(|chain| chain.newest().number),
             self.sequence,
             self.previous,
             self.expires,
@@ -97,6 +101,7 @@ pub fn write(
     resumed: Option<Journal>,
     progress: &dyn Progress,
 ) -> Result<Summary, ExportError> {
+    authorise(order)?;
     let begun = order.begun(plan);
     let (writer, journal) = match resumed {
         Some(journal) if *journal.begun() != begun => {
@@ -193,16 +198,21 @@ fn seal(
     let bytes = heads.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
         + files.values().sum::<u64>();
     let sums_bytes = sums.to_bytes();
-    let seal = the_seal(order, &lading, &sums, &sums_bytes, bytes);
+    let seal = the_seal(order, authorise(order)?, &lading, &sums, &sums_bytes, bytes);
     heads.push((HeadFile::Sums, sums_bytes));
     let seal_bytes = seal.to_bytes();
     let signatures = sign(&seal_bytes, order.signers)?;
-    writer.finish(&heads, &signatures, Some(&seal_bytes))?;
+    let links = order.chain.iter().flat_map(|chain| chain.links());
+    let papers = links.flat_map(|(paper, _)| paper.files());
+    let papers = papers.map(|(file, bytes)| (file.into(), bytes));
+    let outside: Vec<_> = papers.chain(signatures).collect();
+    writer.finish(&heads, &outside, Some(&seal_bytes))?;
     Ok(Summary { seal_digest: Digest::of(&seal_bytes), seal })
 }
 
 fn the_seal(
     order: &Order<'_>,
+    epoch: u64,
     lading: &Lading,
     sums: &Sums,
     sums_bytes: &[u8],
@@ -210,14 +220,14 @@ fn the_seal(
 ) -> Seal {
     Seal {
         stream: order.stream.clone(),
-        epoch: order.epoch,
+        epoch,
         sequence: order.sequence,
         previous: order.previous,
         created: order.created,
         expires: order.expires,
         destination: order.destination.clone(),
         requires: order.bases.seals.clone(),
-        trust: 0,
+        trust: order.chain.map_or(0, |chain| chain.newest().number.into()),
         images: lading.images.len() as u64,
         files: sums.len(),
         bytes,
@@ -227,11 +237,14 @@ fn the_seal(
 }
 
 /// One signature a key, each checked: a signer that errs must not end up on a medium.
-fn sign(seal: &[u8], signers: &[Box<dyn Signer>]) -> Result<Vec<(HeadFile, Vec<u8>)>, ExportError> {
+fn sign(
+    seal: &[u8],
+    signers: &[Box<dyn Signer>],
+) -> Result<Vec<(BundlePath, Vec<u8>)>, ExportError> {
     let signatures = signers
         .iter()
-        .map(|signer| Signature::by(signer.as_ref(), seal))
-        .map(|signature| signature.map(|it| (HeadFile::Signature(it.key_id), it.bytes)))
+        .map(|signer| Signature::by(signer.as_ref(), Purpose::Seal, seal))
+        .map(|signature| signature.map(|it| (HeadFile::Signature(it.key_id).into(), it.bytes)))
         .collect::<Result<BTreeMap<_, _>, _>>()?;
     Ok(signatures.into_iter().collect())
 }

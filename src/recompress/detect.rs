@@ -94,7 +94,7 @@ impl Front<'_> {
 
     /// Whether an encoder makes this, and how many plain bytes it was given to know.
     fn agrees(&self, encoding: &Encoding) -> (bool, usize) {
-        let (mut encoder, mut out) = (encoding.encoder(), Vec::new());
+        let (mut encoder, mut out) = (encoding.encoder(self.plain.len() as u64), Vec::new());
         let (mut left, mut fed) = (self.stream, 0);
         for piece in self.plain.chunks(PIECE) {
             encoder.write(piece, &mut out);
@@ -209,6 +209,8 @@ fn blocks(seen: Option<u64>, usual: &[u64]) -> Vec<u64> {
 fn fits(form: Form, signs: &Signs) -> bool {
     let marker = signs.marker();
     match form {
+        // Not deflate.
+        Form::Libzstd(_) => false,
         Form::Go(level) => {
             marker.is_none()
                 && !signs.has_three

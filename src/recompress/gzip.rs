@@ -46,13 +46,23 @@ pub enum GzipError {
     Truncated,
     /// What stands between header and trailer.
     #[error(transparent)]
-    Inflate(#[from] InflateError),
+    Inflate(InflateError),
     /// The trailer has another CRC-32 than the plain bytes.
     #[error("the plain bytes do not fit the gzip checksum")]
     Checksum,
     /// The trailer has another length than the plain bytes, modulo 2^32.
     #[error("the plain bytes do not fit the length in the gzip trailer")]
     Length,
+}
+
+impl From<InflateError> for GzipError {
+    /// Whether the source failed must not depend on where.
+    fn from(error: InflateError) -> GzipError {
+        match error {
+            InflateError::Read(error) => GzipError::Read(error),
+            error => GzipError::Inflate(error),
+        }
+    }
 }
 
 /// What a member begins with.

@@ -1,4 +1,4 @@
-//! Telling which encoder made a gzip stream, and making that stream again, byte for byte.
+//! Telling which encoder made a compressed stream, and making that stream again, byte for byte.
 //!
 //! Each encoder family has its own file and a frozen name: what it gives for a name, a level and
 //! an input never changes again, for bundles name it. Facts about the originals:
@@ -13,12 +13,14 @@ mod gzip;
 mod header;
 mod inflate;
 pub mod klauspost;
+pub mod libzstd;
 mod merge;
 mod name;
 pub mod pgzip;
 pub mod pigz;
 mod proof;
 mod signs;
+mod stream;
 mod stretch;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ pub use gzip::{Gzip, GzipError, Header, MAX_HEADER, trailer};
 pub use inflate::{BlockStart, Inflate, InflateError, Input};
 pub use name::{Encoding, Grain, UnknownEncoding};
 pub use proof::{Proof, prove};
+pub use stream::StreamError;
 pub use stretch::{Checkpoint, MAX_STRETCH, make, reach};
 
 /// Plain bytes that [`Start::before`] needs at most.
@@ -37,7 +40,7 @@ pub const CONTEXT: usize = 32 * 1024;
 /// How far an encoder may look ahead, in plain bytes: see [`Encode::write`].
 pub const LOOK_AHEAD: usize = 128 * 1024;
 
-/// An encoder in mid-stream: plain bytes in, a raw deflate stream (RFC 1951) out.
+/// An encoder in mid-stream: plain bytes in, a raw deflate stream (RFC 1951) or a zstd frame out.
 ///
 /// Its memory is bounded by the family's window, whatever the length of the stream.
 pub trait Encode: Send {

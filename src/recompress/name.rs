@@ -10,6 +10,7 @@
 //! | `zlib-1:L`, `zlib-1:L:9` | zlib at level 1 to 9, with memLevel 8 or 9 |
 //! | `gnugzip-1:L`, `gnugzip-1:L:rsyncable` | GNU gzip |
 //! | `pigz-1:L:B` | pigz in blocks of B bytes; `:independent` for `-i`, `:single` for `-p 1` |
+//! | `zstd-1.5.7:L` | libzstd at level 1 to 19; then any of `:workers`, `:checksum`, `:size` |
 //!
 //! A bundle's maker chose the text, so it is not trusted: only the one spelling of each encoder is
 //! taken, levels and blocks have limits, and a block bounds what an encoder holds in memory.
@@ -19,6 +20,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::klauspost::{self, Family};
+use super::libzstd::{self, Manner};
 use super::pigz::{self, Join};
 use super::zlib::{self, MemLevel};
 use super::{Encode, Start, gnugzip, go, pgzip};
@@ -29,6 +31,10 @@ const PGZIP_BLOCKS: RangeInclusive<usize> = 16 * 1024 + 1..=16 * 1024 * 1024;
 const PIGZ_BLOCKS: RangeInclusive<u64> = 32 * 1024..=16 * 1024 * 1024;
 /// The level that codes literals only.
 const HUFFMAN: i32 = -2;
+/// Options of libzstd, in the order in which they are written.
+const WORKERS: &str = "workers";
+const CHECKSUM: &str = "checksum";
+const SIZE: &str = "size";
 
 /// An encoder with its level and parameters. `Display` and `FromStr` give and take the one text
 /// that it has.
@@ -45,6 +51,7 @@ pub(super) enum Form {
     Zlib(u8, MemLevel),
     GnuGzip(u8, bool),
     Pigz(u8, u64, Join),
+    Libzstd(Manner),
 }
 
 /// Where an encoder can take a stream up.
@@ -78,8 +85,14 @@ impl Encoding {
         }
     }
 
-    /// The encoder, at the start of a stream.
-    pub fn encoder(&self) -> Box<dyn Encode> {
+    /// Whether it makes a deflate stream, which stands between gzip's header and trailer.
+    pub fn is_deflate(&self) -> bool {
+        !matches!(self.0, Form::Libzstd(_))
+    }
+
+    /// The encoder, at the start of a stream of so many `plain` bytes. Encoders of deflate do not
+    /// care how many.
+    pub fn encoder(&self, plain: u64) -> Box<dyn Encode> {
         match self.0 {
             Form::Go(level) => go::encoder(level),
             Form::Klauspost(family, level) => klauspost::encoder(family, level),
@@ -87,6 +100,7 @@ impl Encoding {
             Form::Zlib(level, memory) => Some(zlib::encoder(level, memory)),
             Form::GnuGzip(level, rsyncable) => Some(gnugzip::encoder(level, rsyncable)),
             Form::Pigz(level, block, join) => Some(pigz::encoder(level, block, join)),
+            Form::Libzstd(manner) => Some(libzstd::encoder(manner, plain)),
         }
         .expect("every form has its encoder")
     }
@@ -103,7 +117,7 @@ impl Encoding {
             Form::Pgzip(block, family, level) => pgzip::resume(family, level, block, start),
             Form::Zlib(level, memory) => Some(zlib::resume(level, memory, start)),
             Form::Pigz(level, block, join) => Some(pigz::resume(level, block, join, start)),
-            Form::Klauspost(..) | Form::GnuGzip(..) => None,
+            Form::Klauspost(..) | Form::GnuGzip(..) | Form::Libzstd(_) => None,
         }
     }
 }
@@ -129,6 +143,7 @@ impl Form {
             Form::Pigz(level, block, _) => {
                 (1..=9).contains(&level) && PIGZ_BLOCKS.contains(&block) && block % 1024 == 0
             }
+            Form::Libzstd(manner) => manner.is_known(),
         }
     }
 
@@ -146,6 +161,9 @@ impl Form {
             ["gnugzip-1", level, "rsyncable"] => Form::GnuGzip(level.parse().ok()?, true),
             ["pigz-1", level, block, ref join @ ..] => {
                 Form::Pigz(level.parse().ok()?, block.parse().ok()?, self::join(join)?)
+            }
+            ["zstd-1.5.7", level, ref options @ ..] => {
+                Form::Libzstd(manner(level.parse().ok()?, options))
             }
             [name, level] => Form::Klauspost(family(name)?, go_level(level)?),
             _ => return None,
@@ -184,6 +202,12 @@ impl Display for Encoding {
                 write!(f, "pigz-1:{level}:{block}:independent")
             }
             Form::Pigz(level, block, Join::Single) => write!(f, "pigz-1:{level}:{block}:single"),
+            Form::Libzstd(Manner { level, workers, checksum, size }) => {
+                write!(f, "zstd-1.5.7:{level}")?;
+                let options = [(workers, WORKERS), (checksum, CHECKSUM), (size, SIZE)];
+                let given = options.into_iter().filter(|(given, _)| *given);
+                given.map(|(_, option)| option).try_for_each(|option| write!(f, ":{option}"))
+            }
         }
     }
 }
@@ -202,6 +226,11 @@ impl Display for GoLevel {
 
 fn go_level(text: &str) -> Option<i32> {
     if text == "huffman" { Some(HUFFMAN) } else { text.parse().ok() }
+}
+
+fn manner(level: u8, options: &[&str]) -> Manner {
+    let has = |option| options.contains(&option);
+    Manner { level, workers: has(WORKERS), checksum: has(CHECKSUM), size: has(SIZE) }
 }
 
 fn join(parts: &[&str]) -> Option<Join> {

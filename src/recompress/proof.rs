@@ -195,23 +195,45 @@ impl Walk<'_> {
 fn in_one_go(encoding: &Encoding, layer: &Section) -> Result<bool, GzipError> {
     let mut gzip = Gzip::new(layer.clone())?;
     let deflate = gzip.header().raw().len() as u64;
-    let mut rest = layer.part(deflate, (layer.size() - deflate).saturating_sub(TRAILER));
-    let (mut encoder, mut made, mut expected) = (encoding.encoder(), Vec::new(), Vec::new());
-    loop {
-        let piece = gzip.next()?;
-        match piece {
-            Some(piece) => encoder.write(piece, &mut made),
-            None => encoder.finish(&mut made),
-        }
-        let ended = piece.is_none();
-        expected.resize(made.len(), 0);
-        let count = read_block(&mut rest, &mut expected).map_err(GzipError::Read)?;
-        if count < made.len() || made != expected {
+    let rest = layer.part(deflate, (layer.size() - deflate).saturating_sub(TRAILER));
+    let (mut comparison, mut encoder) = (Comparison::new(rest), encoding.encoder(0));
+    let mut made = Vec::new();
+    while let Some(piece) = gzip.next()? {
+        encoder.write(piece, &mut made);
+        if !comparison.takes(&mut made).map_err(GzipError::Read)? {
             return Ok(false);
         }
+    }
+    encoder.finish(&mut made);
+    Ok(comparison.takes(&mut made).map_err(GzipError::Read)? && comparison.is_complete())
+}
+
+/// What is made, held against what there is.
+pub(super) struct Comparison {
+    rest: Section,
+    expected: Vec<u8>,
+}
+
+impl Comparison {
+    /// Against all of `stream`.
+    pub fn new(stream: Section) -> Comparison {
+        Comparison { rest: stream, expected: Vec::new() }
+    }
+
+    /// Whether the stream goes on with `made`, which is taken.
+    pub fn takes(&mut self, made: &mut Vec<u8>) -> std::io::Result<bool> {
+        self.expected.resize(made.len(), 0);
+        let count = read_block(&mut self.rest, &mut self.expected)?;
+        let equal = count == made.len() && *made == self.expected;
         made.clear();
-        if ended {
-            return Ok(rest.size() == 0);
-        }
+        Ok(equal)
+    }
+
+    /// Whether nothing of the stream is left.
+    pub fn is_complete(&self) -> bool {
+        self.rest.size() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ pub fn make(
     whole: bool,
 ) -> Option<Vec<u8>> {
     let mut encoder = match start.plain {
-        0 => encoding.encoder(),
+        0 => encoding.encoder(plain.len() as u64),
         _ => encoding.resume(start)?,
     };
     let mut made = Vec::new();

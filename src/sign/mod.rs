@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::{BundlePath, HeadFile, append};
 use crate::files::{self, FileError};
-use crate::trust::{KeyId, PublicKey, Signature, Signer, TrustError};
+use crate::trust::{KeyId, PublicKey, Purpose, Signature, Signer, TrustError};
 use crate::verify::{Contents, MAX_SIGNATURES, VerifyError};
 
 /// Why no signature is added.
@@ -53,7 +53,11 @@ pub fn sign(
         let key_id = signer.public().key_id();
         if made.iter().all(|(other, _)| *other != key_id) {
             let there = is_there(bundle, signer.public(), &seal)?;
-            let signature = if there { None } else { Some(Signature::by(signer.as_ref(), &seal)?) };
+            let signature = if there {
+                None
+            } else {
+                Some(Signature::by(signer.as_ref(), Purpose::Seal, &seal)?)
+            };
             made.push((key_id, signature));
         }
     }
@@ -79,7 +83,7 @@ fn is_there(bundle: &Contents, key: &PublicKey, seal: &[u8]) -> Result<bool, Sig
     if bundle.medium().get(&file.into()).is_none() {
         return Ok(false);
     }
-    key.verify(seal, &bundle.head(file)?)?;
+    key.verify(Purpose::Seal, seal, &bundle.head(file)?)?;
     Ok(true)
 }
 

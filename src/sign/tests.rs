@@ -23,7 +23,7 @@ fn verify_all(
     let mut keys = vec![maker.signers[0].public().clone()];
     keys.extend(more.iter().copied().flatten().map(|signer| signer.public().clone()));
     let site = Site::at(crate::tests::now());
-    verify::verify(places, &Keyring::of_all(keys).unwrap(), &site)
+    verify::verify(places, &Keyring::of_all(keys).unwrap().into(), &site)
 }
 
 #[test]

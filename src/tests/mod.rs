@@ -122,6 +122,7 @@ impl Maker {
             packaging,
             stream: "default".parse().unwrap(),
             epoch: 1,
+            chain: None,
             sequence: 1,
             previous: None,
             created: now(),
@@ -147,7 +148,7 @@ impl Maker {
     pub(crate) fn verify(&self, places: &[PathBuf]) -> Result<VerifiedBundle, VerifyError> {
         let keys = self.signers.iter().map(|signer| signer.public().clone()).collect();
         let site = Site::at(now());
-        verify::verify(places, &Keyring::new(keys, 1).unwrap(), &site)
+        verify::verify(places, &Keyring::new(keys, 1).unwrap().into(), &site)
     }
 }
 

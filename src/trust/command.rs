@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::TrustError;
 use super::key::{PublicKey, Signer};
+use super::purpose::Purpose;
 
 /// The longest signature, in bytes: no bundle has a longer one.
 const MAX_SIGNATURE: u64 = 8 * 1024;
@@ -124,7 +125,7 @@ impl Signer for CommandSigner {
         &self.key
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+    fn sign(&self, _: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError> {
         let mut running = self.start(message).map_err(|error| self.failed(error, ""))?;
         let failure = match running.signature.recv_timeout(self.patience) {
             Err(_) => "no answer in time".to_owned(),

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::pem;
 use super::point::{Curve, Point};
 use super::private::Private;
+use super::purpose::Purpose;
 use super::scheme::Scheme;
 use super::ssh::{self, SshKey};
 use super::{TrustError, not_a_key};
@@ -26,12 +27,12 @@ pub trait Signer {
     /// The key that verifies what this signs.
     fn public(&self) -> &PublicKey;
 
-    /// A detached signature over `message`, in the form of the key's scheme. Whoever uses it
+    /// A detached signature over `message`, which is of that kind, in the form of the key's scheme. Whoever uses it
     /// verifies it first, as [`Signature::by`](super::Signature::by) does.
     ///
     /// # Errors
     /// When the signer refuses or cannot be reached.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError>;
+    fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError>;
 }
 
 /// A private key. Wiped from memory when dropped; never shown.
@@ -94,13 +95,13 @@ impl Signer for SecretKey {
         &self.public
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+    fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError> {
         Ok(match &self.public.form {
             Form::Pem { point, .. } => match point.curve() {
                 Curve::Ed25519 => self.private.sign(message),
                 _ => ecdsa_to_der(&self.private.sign(message)),
             },
-            Form::Ssh(key) => ssh::sign(key, &self.private, message),
+            Form::Ssh(key) => ssh::sign(key, &self.private, purpose, message),
         })
     }
 }
@@ -168,7 +169,7 @@ impl PublicKey {
         self.point() == other.point()
     }
 
-    /// Checks a signature by this key over `message`.
+    /// Checks a signature by this key over `message`, which is of that kind.
     ///
     /// Strict: the form is that of the key's scheme. In Ed25519, one message and key have no second
     /// form of a signature; in ECDSA whoever has one can make a second, which says no more.
@@ -176,16 +177,53 @@ impl PublicKey {
     /// # Errors
     /// [`TrustError::BadSignature`]; for keys of OpenSSH also [`TrustError::MalformedSignature`],
     /// [`TrustError::Namespace`] and [`TrustError::NoTouch`].
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+    pub fn verify(
+        &self,
+        purpose: Purpose,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), TrustError> {
         let good = match &self.form {
             Form::Pem { point, .. } => match point.curve() {
                 Curve::Ed25519 => point.verifies(message, signature),
                 _ => ecdsa_from_der(signature)
                     .is_some_and(|signature| point.verifies(message, &signature)),
             },
-            Form::Ssh(key) => return ssh::verify(key, self.id, message, signature),
+            Form::Ssh(key) => return ssh::verify(key, self.id, purpose, message, signature),
         };
         if good { Ok(()) } else { Err(TrustError::BadSignature { key_id: self.id }) }
+    }
+
+    /// Reads what [`PublicKey::raw`] gives, with the words of [`PublicKey::options`].
+    ///
+    /// # Errors
+    /// [`TrustError::NotAKey`], [`TrustError::UnsupportedAlgorithm`], [`TrustError::WeakKey`].
+    pub(super) fn from_raw(
+        scheme: Scheme,
+        raw: &[u8],
+        options: &[&str],
+    ) -> Result<PublicKey, TrustError> {
+        if scheme == Scheme::OpenSsh {
+            return Ok(PublicKey::ssh(SshKey::with_options(raw, options)?));
+        }
+        let key = PublicKey::plain(pem::public_from_der(raw)?);
+        match key.scheme() == scheme && options.is_empty() {
+            true => Ok(key),
+            false => Err(not_a_key("public key", "it is for another scheme")),
+        }
+    }
+
+    /// The bytes that the key id is made of, besides the scheme.
+    pub(super) fn raw(&self) -> &[u8] {
+        match &self.form {
+            Form::Pem { spki, .. } => spki.as_bytes(),
+            Form::Ssh(key) => key.blob(),
+        }
+    }
+
+    /// What the key's record demands besides what is usual, in OpenSSH's words.
+    pub(super) fn options(&self) -> Vec<&'static str> {
+        self.as_ssh().map(SshKey::options).unwrap_or_default()
     }
 
     /// The key of OpenSSH that this is, if it is one.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::TrustError;
 use super::key::{KeyId, PublicKey, Signer};
 use super::point::Curve;
+use super::purpose::Purpose;
 use super::verified::Verified;
 
 /// A detached signature and the key that it is said to be of.
@@ -21,14 +22,18 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Has `signer` sign `message`, and looks whether it did.
+    /// Has `signer` sign `message`, which is of that kind, and looks whether it did.
     ///
     /// # Errors
     /// When it cannot sign; [`TrustError::Signer`] when it gives something else than a signature.
-    pub fn by(signer: &dyn Signer, message: &[u8]) -> Result<Signature, TrustError> {
-        let (key, bytes) = (signer.public(), signer.sign(message)?);
+    pub fn by(
+        signer: &dyn Signer,
+        purpose: Purpose,
+        message: &[u8],
+    ) -> Result<Signature, TrustError> {
+        let (key, bytes) = (signer.public(), signer.sign(purpose, message)?);
         let key_id = key.key_id();
-        key.verify(message, &bytes)
+        key.verify(purpose, message, &bytes)
             .map_err(|why| TrustError::Signer { key_id, why: Box::new(why) })?;
         Ok(Signature { key_id, bytes })
     }
@@ -60,7 +65,7 @@ impl Keyring {
     /// [`TrustError::TwoRecords`].
     pub fn new(keys: Vec<PublicKey>, threshold: usize) -> Result<Keyring, TrustError> {
         let keyring = Keyring { keys: distinct(keys)?, threshold };
-        match keyring.count() {
+        match keyring.size() {
             count if (1..=count).contains(&threshold) => Ok(keyring),
             keys => Err(TrustError::InvalidThreshold { threshold, keys }),
         }
@@ -71,12 +76,12 @@ impl Keyring {
     /// # Errors
     /// As [`Keyring::new`], when there are none.
     pub fn of_all(keys: Vec<PublicKey>) -> Result<Keyring, TrustError> {
-        let threshold = Keyring { keys: distinct(keys.clone())?, threshold: 0 }.count();
+        let threshold = Keyring { keys: distinct(keys.clone())?, threshold: 0 }.size();
         Keyring::new(keys, threshold)
     }
 
     /// How many keys there are, whatever the number of their ids.
-    fn count(&self) -> usize {
+    fn size(&self) -> usize {
         self.keys.values().map(PublicKey::material).collect::<BTreeSet<_>>().len()
     }
 
@@ -90,7 +95,7 @@ impl Keyring {
         self.keys.values()
     }
 
-    /// Takes `message` for verified when enough trusted keys signed it.
+    /// Takes `message`, which is of that kind, for verified when enough trusted keys signed it.
     ///
     /// Signatures of keys that are not trusted are passed over. A bad signature in the name of a
     /// trusted key is an error even when enough others are good: somebody tampers, or a signer is
@@ -100,16 +105,35 @@ impl Keyring {
     /// [`TrustError::BadSignature`], [`TrustError::Threshold`].
     pub fn verify(
         &self,
+        purpose: Purpose,
         message: Vec<u8>,
         signatures: &[Signature],
     ) -> Result<Verified<Signed>, TrustError> {
+        let Counted { signers, unknown } = self.count(purpose, &message, signatures)?;
+        if signers.len() < self.threshold {
+            let (needed, valid) = (self.threshold, signers.len());
+            return Err(TrustError::Threshold { needed, valid, unknown });
+        }
+        Ok(Verified::new(Signed { message, signers }))
+    }
+
+    /// Who signed, whether or not that is enough.
+    ///
+    /// # Errors
+    /// [`TrustError::BadSignature`] and its like, as [`Keyring::verify`].
+    pub(super) fn count(
+        &self,
+        purpose: Purpose,
+        message: &[u8],
+        signatures: &[Signature],
+    ) -> Result<Counted, TrustError> {
         // Keys are counted, neither signatures nor ids: who holds a key can sign under all its ids.
         let mut signers: BTreeMap<(Curve, Vec<u8>), KeyId> = BTreeMap::new();
         let mut unknown = BTreeSet::new();
         for signature in signatures {
             match self.keys.get(&signature.key_id) {
                 Some(key) => {
-                    key.verify(&message, &signature.bytes)?;
+                    key.verify(purpose, message, &signature.bytes)?;
                     signers.entry(key.material()).or_insert(key.key_id());
                 }
                 None => {
@@ -117,14 +141,18 @@ impl Keyring {
                 }
             }
         }
-        if signers.len() < self.threshold {
-            let (needed, valid, unknown) = (self.threshold, signers.len(), unknown.len());
-            return Err(TrustError::Threshold { needed, valid, unknown });
-        }
         let mut signers: Vec<KeyId> = signers.into_values().collect();
         signers.sort_unstable();
-        Ok(Verified::new(Signed { message, signers }))
+        Ok(Counted { signers, unknown: unknown.len() })
     }
+}
+
+/// Who signed.
+pub(super) struct Counted {
+    /// Trusted keys: sorted, each once.
+    pub(super) signers: Vec<KeyId>,
+    /// How many other key ids there are signatures of.
+    unknown: usize,
 }
 
 fn distinct(keys: Vec<PublicKey>) -> Result<BTreeMap<KeyId, PublicKey>, TrustError> {

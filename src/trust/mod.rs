@@ -4,28 +4,50 @@
 //! [`Keyring`] holds the keys that a site trusts and how many of them must agree, and turns bytes
 //! with signatures into [`Verified`] bytes. Nothing outside this module can make a [`Verified`].
 //!
+//! Whose keys these are, a site may have from trust documents: a [`Chain`] goes from one that it
+//! accepted to the newest, and [`Accepted`] keeps it.
+//!
 //! The scheme of a signature is that of the key which the verifier has; what is being verified has
 //! no say in it.
 
+mod chain;
 mod command;
+mod document;
+mod draft;
 mod encryption;
+mod folder;
 mod key;
 mod keyring;
+mod name;
+mod paper;
 mod pem;
 mod point;
 mod private;
+mod purpose;
 mod scheme;
 mod ssh;
+mod timestamp;
 mod verified;
 
 #[cfg(test)]
 mod tests;
 
+pub use chain::{Chain, ChainError, Roots};
 pub use command::CommandSigner;
+pub use document::{DatedKey, Document, DocumentError, MAX_DOCUMENT_SIZE, Stream};
+pub use draft::{Standing, Workbook};
+pub use folder::{Accepted, read_papers};
 pub use key::{KeyId, PublicKey, SecretKey, Signer};
 pub use keyring::{Keyring, Signature, Signed};
+pub use name::{InvalidName, Name};
+pub use paper::{
+    InvalidTrustFile, MAX_DOCUMENT_SIGNATURES, MAX_DOCUMENTS, MAX_NUMBER, Paper, PaperError,
+    TrustFile,
+};
+pub use purpose::Purpose;
 pub use scheme::Scheme;
-pub use ssh::{AgentSigner, KeyRecord, NAMESPACE};
+pub use ssh::{AgentSigner, KeyRecord};
+pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use verified::Verified;
 
 fn not_a_key(wanted: &'static str, found: &str) -> TrustError {
@@ -99,12 +121,14 @@ pub enum TrustError {
         what: &'static str,
     },
     /// A signature that was made for another purpose. The input's fault.
-    #[error("the signature of key {key_id} is for the namespace `{}`, not `{NAMESPACE}`", .found.escape_debug())]
+    #[error("the signature of key {key_id} is for the namespace `{}`, not `{}`", .found.escape_debug(), .wanted.namespace())]
     Namespace {
         /// The key.
         key_id: KeyId,
         /// What the signature is for.
         found: String,
+        /// What it should be for.
+        wanted: Purpose,
     },
     /// An authenticator made the signature without asking its holder. Genuine, and not enough.
     #[error("the signature of key {key_id} is genuine, but {what}")]

@@ -77,8 +77,17 @@ pub(super) fn read_public(pem: &str) -> Result<Point, TrustError> {
     if label != SubjectPublicKeyInfoRef::PEM_LABEL {
         return Err(not_a_key(wanted, label));
     }
+    public_from_der(document.as_bytes())
+}
+
+/// Reads the SubjectPublicKeyInfo itself.
+///
+/// # Errors
+/// [`TrustError::NotAKey`], [`TrustError::UnsupportedAlgorithm`], [`TrustError::WeakKey`].
+pub(super) fn public_from_der(der: &[u8]) -> Result<Point, TrustError> {
+    let wanted = "public key";
     let malformed = |_| not_a_key(wanted, "the SubjectPublicKeyInfo is malformed");
-    let info = SubjectPublicKeyInfoRef::try_from(document.as_bytes()).map_err(malformed)?;
+    let info = SubjectPublicKeyInfoRef::try_from(der).map_err(malformed)?;
     match curve(&info.algorithm)? {
         Curve::Ed25519 => {
             let key = ed25519_dalek::VerifyingKey::try_from(info);

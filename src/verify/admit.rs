@@ -20,8 +20,8 @@ pub struct Site {
     pub memory: Memory,
     /// Whether a bundle may be older than what was imported.
     pub restore: Restore,
-    /// What trust documents say.
-    pub known: Known,
+    /// The epoch of the stream, for somebody who knows it otherwise than by trust documents: a maker.
+    pub epoch: Option<u64>,
 }
 
 /// Whether a bundle may be older than what was imported.
@@ -35,20 +35,10 @@ pub enum Restore {
     Look,
 }
 
-/// What trust documents say of a seal's stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Known {
-    /// The number of the newest document; 0 for none.
-    pub newest: u64,
-    /// The epoch of the stream; `None` when no document says.
-    pub epoch: Option<u64>,
-}
-
 impl Site {
     /// A place without a name and without a memory.
     pub fn at(now: Timestamp) -> Site {
-        let (memory, known) = (Memory::default(), Known::default());
-        Site { now, name: None, memory, restore: Restore::No, known }
+        Site { now, name: None, memory: Memory::default(), restore: Restore::No, epoch: None }
     }
 
     /// The time: never earlier than a time that is known to have been signed.
@@ -57,7 +47,8 @@ impl Site {
     }
 }
 
-/// Takes or refuses a genuine seal, whose digest is `digest`.
+/// Takes or refuses a genuine seal, whose digest is `digest`, of a stream that is known to be at
+/// `epoch`, if anybody says so.
 ///
 /// # Errors
 /// Those of step 5.
@@ -65,7 +56,7 @@ pub(super) fn admit(
     seal: &Seal,
     digest: &Digest,
     site: &Site,
-    known: Known,
+    epoch: Option<u64>,
 ) -> Result<(), VerifyError> {
     let now = site.time();
     if let Some(expires) = seal.expires.filter(|expires| *expires <= now) {
@@ -74,16 +65,13 @@ pub(super) fn admit(
     if let Some(bundle) = seal.destination.clone().filter(|name| site.name.as_ref() != Some(name)) {
         return Err(VerifyError::Destination { bundle, site: site.name.clone() });
     }
-    if seal.trust > known.newest {
-        return Err(VerifyError::TrustNumber(seal.trust));
-    }
-    check_epoch(seal, &site.memory, known)?;
+    check_epoch(seal, &site.memory, epoch)?;
     check_order(seal, digest, site)
 }
 
 /// Only a trust document raises an epoch, for whoever raises it makes all that came before obsolete.
-fn check_epoch(seal: &Seal, memory: &Memory, known: Known) -> Result<(), VerifyError> {
-    let (epoch, older_may_pass) = match (known.epoch, memory.newest(&seal.stream)) {
+fn check_epoch(seal: &Seal, memory: &Memory, known: Option<u64>) -> Result<(), VerifyError> {
+    let (epoch, older_may_pass) = match (known, memory.newest(&seal.stream)) {
         (Some(epoch), _) => (epoch, false),
         // What is lower is found to be replayed.
         (None, Some(newest)) => (newest.epoch, true),

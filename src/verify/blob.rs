@@ -1,7 +1,7 @@
 //! Step 8: blobs, proven block by block before anybody sees a byte of them.
 //!
 //! Withstands: any change to any byte (the block that holds it is refused and named), content that
-//! ends early or goes on, marks that do not lead to the digest. Holds one block in memory.
+//! ends early or goes on (a byte of that is read), marks that do not lead to the digest. Holds one block in memory.
 
 use std::io::{self, BufRead, Read};
 
@@ -21,6 +21,8 @@ pub struct BlobReader<'a> {
     hasher: BlockHasher,
     /// The block to be read next.
     block: usize,
+    /// Bytes of the whole blob.
+    size: u64,
     /// The block to stop before.
     stop: usize,
     buffer: Vec<u8>,
@@ -76,6 +78,7 @@ impl<'a> BlobReader<'a> {
             stop: stop.min(marks.len() + 1),
             marks,
             hasher,
+            size: entry.size,
             block: from,
             buffer: vec![0; MARK_BLOCK],
             proven: 0,
@@ -93,7 +96,10 @@ impl<'a> BlobReader<'a> {
         if self.block == self.stop {
             return Ok(());
         }
-        let read = read_block(&mut self.inner, &mut self.buffer);
+        // Of the last block one byte more than there should be: what is made may go on for long.
+        let left = self.size.saturating_sub(self.block as u64 * MARK_BLOCK as u64);
+        let most = left.saturating_add(1).min(MARK_BLOCK as u64) as usize;
+        let read = read_block(&mut self.inner, &mut self.buffer[..most]);
         let count = read.map_err(|error| self.faults.unread(error))?;
         let read = &self.buffer[..count];
         let full = <&[u8; MARK_BLOCK]>::try_from(read);

@@ -13,7 +13,7 @@ use crate::bundle::{
 };
 use crate::chunk::{ChunkIndex, MAX_CHUNKS_SIZE};
 use crate::oci::{Digest, Hasher, MAX_MANIFEST_SIZE, Manifest, PinnedImage};
-use crate::trust::KeyId;
+use crate::trust::{Chain, KeyId, Paper};
 
 /// The most bytes that the manifests of a bundle may have together: they are kept in memory.
 const MAX_DOCUMENTS_SIZE: u64 = 256 * 1024 * 1024;
@@ -25,6 +25,7 @@ pub struct Contents {
     seal: Seal,
     seal_digest: Digest,
     signers: Vec<KeyId>,
+    chain: Option<Chain>,
     sums: Sums,
     lading: Lading,
     catalog: Catalog,
@@ -37,6 +38,7 @@ impl Contents {
         seal_bytes: &[u8],
         seal: Seal,
         signers: Vec<KeyId>,
+        chain: Option<Chain>,
     ) -> Result<Contents, VerifyError> {
         let seal_digest = Digest::of(seal_bytes);
         let heads = Heads::read(&medium, &seal)?; // 6
@@ -58,8 +60,17 @@ impl Contents {
             story::check_chunks(&chunks, &catalog)?;
         }
         let sums = heads.sums;
-        let contents =
-            Contents { medium, seal, seal_digest, signers, sums, lading, catalog, documents };
+        let contents = Contents {
+            medium,
+            seal,
+            seal_digest,
+            signers,
+            chain,
+            sums,
+            lading,
+            catalog,
+            documents,
+        };
         contents.check_sizes()?;
         Ok(contents)
     }
@@ -77,6 +88,20 @@ impl Contents {
     /// The trusted keys that signed; empty when nobody asked.
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
+    }
+
+    /// The trust documents that were followed, to the newest; `None` when keys were named instead, or
+    /// nobody asked.
+    pub fn chain(&self) -> Option<&Chain> {
+        self.chain.as_ref()
+    }
+
+    /// The trust documents that travel along, whoever made them.
+    ///
+    /// # Errors
+    /// [`VerifyError::Chain`] when there are too many or they are too large; [`VerifyError::File`].
+    pub fn papers(&self) -> Result<Vec<Paper>, VerifyError> {
+        super::chain::papers(&self.medium)
     }
 
     /// The bill of lading.
@@ -204,7 +229,7 @@ impl Contents {
             let piece = found(&self.medium, path)?;
             let expected = match path {
                 BundlePath::Blob(blob) => sizes.get(&blob.digest()),
-                BundlePath::Head(_) => None,
+                BundlePath::Head(_) | BundlePath::Trust(_) => None,
             };
             if let Some(expected) = expected.copied().filter(|expected| *expected != piece.size) {
                 return Err(VerifyError::Size { path: *path, expected, at: Location::of(piece) });
@@ -243,6 +268,7 @@ impl<'a> Heads<'a> {
             let outside = matches!(
                 path,
                 BundlePath::Head(HeadFile::Sums | HeadFile::Seal | HeadFile::Signature(_))
+                    | BundlePath::Trust(_)
             );
             let listed = outside || self.sums.get(path).is_some();
             if let Some(piece) = self.medium.get(path).filter(|_| !listed) {

@@ -6,13 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use super::admit::{Site, admit};
+use super::chain::{Anchor, Established};
 use super::contents::{Contents, Heads};
 use super::{Location, VerifiedBundle, VerifyError};
 use crate::bundle::{BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Piece, Seal};
 use crate::chunk::ChunkIndex;
 use crate::files::read_capped;
 use crate::oci::Digest;
-use crate::trust::{Keyring, Signature};
+use crate::trust::{Purpose, Signature, Signed};
 
 /// The most signatures that a bundle may have.
 pub const MAX_SIGNATURES: usize = 16;
@@ -28,16 +29,19 @@ const SEAL_BEGINS: &[u8] = b"gapferry bundle seal ";
 /// Every [`VerifyError`].
 pub fn verify(
     places: &[PathBuf],
-    keys: &Keyring,
+    anchor: &Anchor,
     site: &Site,
 ) -> Result<VerifiedBundle, VerifyError> {
     let medium = Medium::gather(places)?;
     let (seal, signatures) = read_head(&medium)?; // 1
-    let signed = keys.verify(seal, &signatures)?; // 2, 3
-    signed.try_map(|signed| {
-        let seal = Seal::parse(&signed.message)?; // 4
-        admit(&seal, &Digest::of(&signed.message), site, site.known)?; // 5
-        Contents::read(medium, &signed.message, seal, signed.signers)
+    let trust = Established::from(anchor, &medium, site.time())?; // 2
+    let signed = trust.keys().verify(Purpose::Seal, seal, &signatures)?; // 3
+    signed.try_map(|Signed { message, signers }| {
+        let seal = Seal::parse(&message)?; // 4
+        let signers = trust.admit(&seal, &message, &signatures, signers)?; // 5
+        let epoch = trust.epoch(&seal).or(site.epoch);
+        admit(&seal, &Digest::of(&message), site, epoch)?;
+        Contents::read(medium, &message, seal, signers, trust.into_chain())
     })
 }
 
@@ -50,7 +54,7 @@ pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
     let medium = Medium::gather(places)?;
     let (bytes, _) = read_head(&medium)?;
     let seal = Seal::parse(&bytes)?;
-    Contents::read(medium, &bytes, seal, Vec::new())
+    Contents::read(medium, &bytes, seal, Vec::new(), None)
 }
 
 /// What the head files of a bundle say, whoever made it.

@@ -36,8 +36,8 @@ pub struct LayerMaker<'a> {
 enum Work {
     /// The plain bytes are the layer.
     Plain,
-    /// From front to back with one encoder.
-    Stream { encoder: Box<dyn Encode> },
+    /// From front to back with one encoder; gzip's trailer follows deflate.
+    Stream { encoder: Box<dyn Encode>, deflate: bool },
     /// From checkpoint to checkpoint.
     Stretches { encoding: Encoding, points: Vec<Checkpoint>, next: usize },
     /// All has been made.
@@ -80,14 +80,16 @@ impl<'a> LayerMaker<'a> {
                 self.plain += self.ready.len() as u64;
                 Ok(())
             }
-            Work::Stream { encoder } => {
+            Work::Stream { encoder, deflate } => {
                 let plain = self.recipe.plain(self.plain, self.plain + PIECE)?;
                 self.plain += plain.len() as u64;
                 self.crc.update(&plain);
                 encoder.write(&plain, &mut self.ready);
                 if self.plain == self.layer.plain {
                     encoder.finish(&mut self.ready);
-                    self.ready.extend(trailer(self.crc.clone().finalize(), self.plain));
+                    if *deflate {
+                        self.ready.extend(trailer(self.crc.clone().finalize(), self.plain));
+                    }
                     self.work = Work::Done;
                 }
                 Ok(())
@@ -135,7 +137,8 @@ fn start(layer: &Layer, coding: &Coding) -> Result<Work, VerifyError> {
         |_| VerifyError::Encoder { layer: layer.blob.digest, name: coding.encoding.clone() };
     let encoding: Encoding = coding.encoding.parse().map_err(unknown)?;
     if coding.checkpoints.is_empty() {
-        return Ok(Work::Stream { encoder: encoding.encoder() });
+        let encoder = encoding.encoder(layer.plain);
+        return Ok(Work::Stream { encoder, deflate: encoding.is_deflate() });
     }
     let given = coding.checkpoints.iter().map(|(plain, bits)| (*plain, *bits));
     let points: Vec<Checkpoint> = std::iter::once((0, 0))

@@ -1,13 +1,13 @@
 //! Verification, in numbered steps. Nothing else in gapferry decides whether bytes may be believed.
 //!
-//! 1. Gather the seal and its signatures: regular files, under small fixed caps.
-//! 2. Establish which keys count (the site's key ring; trust documents are not part of version 1
-//!    of this step).
+//! 1. Gather the seal and its signatures, and trust documents: regular files, under fixed caps.
+//! 2. Establish which keys count: those that somebody named; or those of the newest trust document
+//!    that can be reached from what the site accepted ([`Anchor`]).
 //! 3. Check the signatures over the seal's exact bytes; count keys against the threshold.
 //! 4. Parse those same bytes.
-//! 5. Is the bundle meant for here and now: expiry, destination, trust number, epoch; and is it not
-//!    older than what was imported here. Whether what it builds upon is at the target, the import
-//!    finds before it writes anything.
+//! 5. May those keys seal this stream, at this epoch; is the bundle meant for here and now: expiry,
+//!    destination, trust number; and is it not older than what was imported here. Whether what it
+//!    builds upon is at the target, the import finds before it writes anything.
 //! 6. `SHA256SUMS`: its exact signed size, its digest, then parse. Nothing missing, nothing extra.
 //! 7. `oci-layout`, `index.json`, `lading.json`, the catalog: digest, then parse; all tell the same
 //!    story.
@@ -21,6 +21,7 @@
 mod admit;
 mod blob;
 mod cache;
+mod chain;
 mod contents;
 mod head;
 mod layer;
@@ -33,8 +34,9 @@ mod workshop;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use admit::{Known, Restore, Site};
+pub use admit::{Restore, Site};
 pub use blob::BlobReader;
+pub use chain::Anchor;
 pub use contents::Contents;
 pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};
 pub use story::StoryError;
@@ -49,7 +51,7 @@ use crate::files::FileError;
 use crate::memory::Place;
 use crate::oci::{Digest, ManifestError};
 use crate::recompress::GzipError;
-use crate::trust::{TrustError, Verified};
+use crate::trust::{ChainError, PaperError, TrustError, Verified};
 
 /// A bundle whose seal enough trusted keys signed, and of which all but the blobs' bytes is
 /// proven; those prove themselves as they are read.
@@ -117,6 +119,51 @@ pub enum VerifyError {
         bundle: Name,
         /// Who this is.
         site: Option<Name>,
+    },
+    /// Trust documents on the medium do not join those that the site accepted, or do not hold.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// No trust document says who may seal the stream.
+    #[error("trust document {number} does not know the stream `{}`", stream.as_str())]
+    UnknownStream {
+        /// The seal's stream.
+        stream: Name,
+        /// The newest document.
+        number: u32,
+    },
+    /// Too few of the keys that may seal the stream did.
+    #[error("{needed} keys must seal the stream `{}`; {valid} that may did, and {others} that may not", stream.as_str())]
+    Sealers {
+        /// The seal's stream.
+        stream: Name,
+        /// How many keys must sign.
+        needed: usize,
+        /// How many did of those that may and whose time is not over.
+        valid: usize,
+        /// How many other key ids there are signatures of.
+        others: usize,
+    },
+    /// The time of so many keys is over that nobody can seal the stream.
+    #[error("too few keys count now to seal {}: {valid}, and {needed} must sign", stream.as_ref().map_or("anything".to_owned(), |it| format!("the stream `{}`", it.as_str())))]
+    KeysPast {
+        /// The seal's stream; `None` when no key counts at all.
+        stream: Option<Name>,
+        /// How many keys must sign.
+        needed: usize,
+        /// How many there are whose time is not over.
+        valid: usize,
+    },
+    /// The seal states another epoch than the trust document.
+    #[error("the bundle is of epoch {found} of the stream `{}`; trust document {number} says {expected}", stream.as_str())]
+    DocumentEpoch {
+        /// The seal's stream.
+        stream: Name,
+        /// The seal's epoch.
+        found: u64,
+        /// The document's.
+        expected: u64,
+        /// The newest document.
+        number: u32,
     },
     /// The bundle's maker knew a trust document that this site does not know.
     #[error("the bundle was made under trust document {0}, which this site does not know")]
@@ -300,6 +347,12 @@ pub enum VerifyError {
 
 fn position((epoch, sequence): &(u64, u64)) -> String {
     format!("epoch {epoch}, sequence {sequence}")
+}
+
+impl From<PaperError> for VerifyError {
+    fn from(error: PaperError) -> VerifyError {
+        VerifyError::Chain(error.into())
+    }
 }
 
 impl VerifyError {

@@ -30,7 +30,7 @@ fn a_whole_bundle_is_taken() {
 fn a_strangers_key_opens_nothing() {
     let maker = made();
     let stranger = SecretKey::generate(Scheme::Ed25519).unwrap();
-    let keys = Keyring::new(vec![stranger.public().clone()], 1).unwrap();
+    let keys = Keyring::new(vec![stranger.public().clone()], 1).unwrap().into();
     let site = Site::at(now());
     let refused = verify(&[maker.path("bundle")], &keys, &site).unwrap_err();
     let short = TrustError::Threshold { needed: 1, valid: 0, unknown: 1 };

@@ -266,3 +266,6 @@ fn skipped<'a>(mut reader: BlobReader<'a>, count: u64) -> Result<BlobReader<'a>,
     skipped.map_err(VerifyError::from_io)?;
     Ok(reader)
 }
+
+#[cfg(test)]
+mod tests;

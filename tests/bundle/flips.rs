@@ -42,7 +42,7 @@ impl Victim {
     fn check(&self) -> Result<(), VerifyError> {
         let now = Timestamp::from_unix(1_900_000_000).unwrap();
         let site = Site::at(now);
-        let bundle = verify(std::slice::from_ref(&self.place), &self.keys, &site)?;
+        let bundle = verify(std::slice::from_ref(&self.place), &self.keys.clone().into(), &site)?;
         bundle.get().prove_blobs(&Silent).map_err(|mut damage| damage.remove(0))
     }
 

@@ -1,47 +1,14 @@
 //! SIGKILL, and faults of the system, at the n-th system call of an export: no bundle that is not
 //! whole passes for one, and the next run ends with the same bytes.
 //!
-//! strace plays both. `--jobs 1` and one thread for compression keep all that writes on one thread,
+//! `--jobs 1` and one thread for compression keep all that writes on one thread,
 //! so that counting its calls means something.
 
 use std::path::Path;
-use std::process::Output;
 
 use super::command::Work;
+use super::strace::{WRITES, count, disturbed};
 use super::{OUTS, PACKS, Tree, export, layout, tree};
-
-/// Calls that change something, or wait for the disk.
-const WRITES: &str = "write,pwrite64,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,\
-                      mkdirat,ftruncate,fsync,fdatasync,openat,flock";
-
-/// gapferry under strace.
-fn traced(work: &Work, options: &[&str], line: &str) -> Output {
-    let mut command = work.tool("strace");
-    command.args(["-f", "-qq"]).args(options).arg(env!("CARGO_BIN_EXE_gapferry"));
-    command.args(line.split_whitespace()).env("RAYON_NUM_THREADS", "1");
-    command.output().expect("strace is needed (tests/run installs it)")
-}
-
-/// How many of these calls the thread makes that makes most of them.
-fn count(work: &Work, calls: &str, line: &str) -> usize {
-    let log = work.path("calls");
-    let options = ["-e", &format!("trace={calls}"), "-o", log.to_str().unwrap()];
-    let output = traced(work, &options, line);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = std::fs::read_to_string(&log).unwrap();
-    std::fs::remove_file(&log).unwrap();
-    let mut threads = std::collections::BTreeMap::new();
-    for call in text.lines().filter(|line| line.contains('(') && !line.contains("resumed>")) {
-        *threads.entry(call.split(' ').next().unwrap()).or_insert(0) += 1;
-    }
-    threads.into_values().max().unwrap()
-}
-
-/// Runs the export with something wrong at call `at`.
-fn disturbed(work: &Work, calls: &str, what: &str, at: usize, line: &str) -> Output {
-    let inject = format!("inject={calls}:{what}:when={at}");
-    traced(work, &["-e", &format!("trace={calls}"), "-e", &inject, "-o", "/dev/null"], line)
-}
 
 /// A place to export from and to, and what an undisturbed export makes.
 struct Sweep {

@@ -5,7 +5,9 @@
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod command;
 mod export;
+mod imports;
 mod kills;
+mod strace;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -60,6 +60,30 @@ fn a_delta_of_a_delta_is_made_from_what_is_there() {
 }
 
 #[test]
+fn a_dry_run_says_what_would_travel() {
+    let (work, layers) = prepared();
+    let names = ["old-gzip:1", "new-gzip:1"];
+    work.ok(&format!("export {} -o first --key release.key", sources(&names[..1])));
+    let line = format!("export {} -o none --key release.key --dry-run", sources(&names));
+    let size = |name: &str| {
+        let layer = work.path("layout/blobs/sha256").join(&layers[name][0]);
+        layer.metadata().unwrap().len()
+    };
+    let all = work.json(&line);
+    assert_eq!((&all["heldBlobs"], &all["newBytes"]), (&0.into(), &all["blobBytes"]));
+    let delta = work.json(&format!("{line} --since first --pack never"));
+    assert_eq!((&delta["heldBlobs"], &delta["packing"]), (&2.into(), &false.into()));
+    let held = delta["heldBytes"].as_u64().unwrap();
+    assert!((size("old-gzip:1")..size("old-gzip:1") + 200).contains(&held));
+    let new = delta["newBytes"].as_u64().unwrap();
+    assert!((size("new-gzip:1")..size("new-gzip:1") + 200).contains(&new));
+    let text = work.ok(&format!("{line} --since first"));
+    assert!(text.contains("the destination holds 2 blobs of "), "{text}");
+    assert!(text.contains("would travel, and less where packing pays"), "{text}");
+    assert!(!work.path("none").exists());
+}
+
+#[test]
 fn a_refused_delta_leaves_the_target_empty() {
     let (work, _) = prepared();
     work.ok(&format!("export {} -o first --key release.key", sources(&["old-gzip:1"])));

@@ -45,8 +45,10 @@ impl Layout {
             layout.add(&format!("new-{name}:1"), &[compressed(tool, &new)]);
         }
         layout.add("plain:1", std::slice::from_ref(&old));
+        layout.add("old-libzstd:1", &[libzstd(&old)]);
+        layout.add("new-libzstd:1", &[libzstd(&new)]);
         layout.add("zstd:1", &[compressed("zstd -q -c", &old)]);
-        layout.add("odd:1", &[noise(100_000, 9), broken(&old)]);
+        layout.add("odd:1", &[noise(100_000, 9), broken(&old), libzstd(b"").repeat(2)]);
         layout.finish(root);
         layout
     }
@@ -54,8 +56,12 @@ impl Layout {
     fn add(&mut self, name: &str, layers: &[Vec<u8>]) {
         let config = json!({"os": "linux", "architecture": "amd64", "of": name}).to_string();
         let config = self.put("application/vnd.oci.image.config.v1+json", config.as_bytes());
-        let kind = "application/vnd.oci.image.layer.v1.tar+gzip";
-        let layers: Vec<Value> = layers.iter().map(|layer| self.put(kind, layer)).collect();
+        let kind = |layer: &[u8]| match layer.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            true => "application/vnd.oci.image.layer.v1.tar+zstd",
+            false => "application/vnd.oci.image.layer.v1.tar+gzip",
+        };
+        let put = |layer: &Vec<u8>| self.put(kind(layer), layer);
+        let layers: Vec<Value> = layers.iter().map(put).collect();
         let hex = |layer: &Value| layer["digest"].as_str().unwrap()[7..].to_owned();
         self.layers.insert(name.to_owned(), layers.iter().map(hex).collect());
         let manifest = json!({
@@ -113,6 +119,14 @@ pub(crate) fn compressed(tool: &str, plain: &[u8]) -> Vec<u8> {
     writer.join().unwrap();
     assert!(output.status.success(), "{tool}");
     output.stdout
+}
+
+/// A frame of the library that gapferry has, as other programs call it.
+fn libzstd(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 6).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// A gzip stream that ends in other bytes than any encoder of it.

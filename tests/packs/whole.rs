@@ -24,9 +24,16 @@ fn every_encoders_layers_are_packed_and_made_again() {
         }
     }
     assert_eq!(had(&shown, &layers["plain:1"][0]), "packed");
-    assert_eq!(had(&shown, &layers["zstd:1"][0]), "form");
+    for age in ["old", "new"] {
+        assert_eq!(had(&shown, &layers[&format!("{age}-libzstd:1")][0]), "packed", "{age}");
+    }
+    let version = std::process::Command::new("zstd").arg("--version").output().unwrap().stdout;
+    let same = String::from_utf8(version).unwrap().contains("v1.5.7,");
+    let expected = if same { "packed" } else { "encoder" };
+    assert_eq!(had(&shown, &layers["zstd:1"][0]), expected);
     assert_eq!(had(&shown, &layers["odd:1"][0]), "stored");
     assert_eq!(had(&shown, &layers["odd:1"][1]), "form");
+    assert_eq!(had(&shown, &layers["odd:1"][2]), "form");
     let verified = work.json(&format!("verify always {TRUST}"));
     assert_eq!(verified["layersNotMade"], 0);
     work.ok(&format!("import always {TRUST} --to oci:arrived"));
@@ -61,6 +68,27 @@ fn auto_packs_what_is_shared_and_stores_the_rest() {
     work.ok(&format!("export {} -o one.tar --key release.key", sources(&["old-gzip:1"])));
     let skopeo = work.tool("skopeo inspect oci-archive:one.tar").output().unwrap();
     assert!(skopeo.status.success(), "a stored layer is read by others");
+}
+
+#[test]
+fn a_zstd_layer_gives_and_takes_content_only_if_it_is_packed() {
+    let (work, layers) = prepared();
+    let names = ["new-libzstd:1", "old-libzstd:1"];
+    let line = format!("export {} --key release.key", sources(&names));
+    work.ok(&format!("{line} -o auto"));
+    work.ok(&format!("{line} -o always --pack always"));
+    work.ok(&format!("{line} -o again --pack always --jobs 1"));
+    let shown = work.json(&format!("inspect auto {TRUST}"));
+    // Nobody takes from a stored one, so both look new.
+    assert_eq!(names.map(|name| had(&shown, &layers[name][0])), ["unshared"; 2]);
+    assert!(size(&work, "always") * 5 < size(&work, "auto") * 4, "the second is mostly shared");
+    assert_eq!(blobs(&work, "always"), blobs(&work, "again"));
+    for bundle in ["auto", "always"] {
+        work.ok(&format!("import {bundle} {TRUST} --to oci:{bundle}-arrived"));
+        for name in names {
+            assert!(blobs(&work, &format!("{bundle}-arrived")).contains(&layers[name][0]));
+        }
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn a_tag_needs_a_digest_or_a_lock() {
     assert_eq!(codes(&findings(&work, &format!("export {tag} -o bad {with}"))), ["no-digest"]);
     work.ok(&format!("export {tag}@{digest} -o by-digest {with}"));
     work.ok(&format!("lock {tag} -o images.lock --policy site.toml"));
-    work.ok(&format!("export --lock images.lock -o by-lock {with}"));
+    work.ok(&format!("export --lock images.lock -o by-lock --sequence 1700000001 {with}"));
     work.ok(&format!("import by-lock {TRUST} --to oci:target --policy site.toml"));
     assert!(!work.path("bad").exists());
 }

@@ -2,10 +2,10 @@
 //! that the vectors hold the texts and the code against each other.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gapferry::oci::Digest;
-use gapferry::trust::{SecretKey, Signer as _};
+use gapferry::trust::{Purpose, SecretKey, Signer as _};
 use serde_json::{Value, json};
 
 /// The files of a bundle, or some of them, by name.
@@ -41,6 +41,14 @@ pub(crate) fn key(name: &str) -> SecretKey {
     let path = vectors().join("keys").join(format!("{name}.key"));
     let pem = std::fs::read_to_string(path).expect("the keys are stored");
     SecretKey::from_pem(&pem, None).expect("the keys are sound")
+}
+
+/// Copies the files of a directory to a new one.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("it can be made");
+    for entry in std::fs::read_dir(from).expect("it is there").map(|entry| entry.expect("it is")) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("it can be copied");
+    }
 }
 
 /// `seal.<key id>.sig`
@@ -204,7 +212,7 @@ pub(crate) fn seal(content: &Files, sums: &str) -> String {
 pub(crate) fn signed(mut content: Files, sums: &str, seal: &[u8], keys: &[&str]) -> Files {
     for name in keys {
         let key = key(name);
-        let signature = key.sign(seal).expect("a key in memory signs");
+        let signature = key.sign(Purpose::Seal, seal).expect("a key in memory signs");
         content.insert(signature_name(&key), signature);
     }
     content.insert("SHA256SUMS".to_owned(), sums.as_bytes().to_vec());

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::build::{self, Document, Files};
 use super::packed;
+use super::papers;
 use super::{Bundle, Vector, Verdict};
 
 /// The state of SHA-256 after 1 MiB of zeros, computed by hand after FIPS 180-4.
@@ -64,6 +65,23 @@ pub(crate) fn all() -> Vec<Vector> {
                 signed_by(&["release", "second"])
             })
         },
+        papers::judged(
+            "good-trust",
+            Verdict::Good,
+            "Its keys are those of a trust document.",
+            |_| (),
+        ),
+        papers::judged(
+            "good-trust-newer",
+            Verdict::Good,
+            "A newer trust document on the medium names the key that sealed it.",
+            |case| {
+                let [old, new] = ["stranger", "release"].map(papers::key_line);
+                let ids = ["stranger", "release"].map(papers::id);
+                case.first = case.first.replace(&new, &old).replace(&ids[1], &ids[0]);
+                case.carry_second(|it| it.replace(&old, &new).replace(&ids[0], &ids[1]));
+            },
+        ),
         good(
             "good-volumes",
             "Blobs on three volumes, head files beside them.",

@@ -9,6 +9,7 @@ mod good;
 mod live;
 mod memory;
 mod packed;
+mod papers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub(crate) struct Vector {
     /// Names of trusted keys.
     pub trust: &'static [&'static str],
     pub threshold: usize,
+    /// Trust documents that the site accepted, by name; keys are not named then.
+    pub documents: Option<Files>,
     /// What the verifying site is called, if anything.
     pub site: Option<&'static str>,
     pub bundle: Bundle,
@@ -57,6 +60,7 @@ impl Vector {
             verdict,
             trust: &["release"],
             threshold: 1,
+            documents: None,
             site: None,
             bundle,
             state: Files::new(),
@@ -78,7 +82,7 @@ impl Vector {
             "name: {}\nexpect: {expect}\ncode: {code}\nexit: {exit}\ntrust: {}\nthreshold: {}\n\
              site: {}\nverify: {}\nwhat: {}\n",
             self.name,
-            self.trust.join(" "),
+            if self.documents.is_some() { "documents".to_owned() } else { self.trust.join(" ") },
             self.threshold,
             self.site.unwrap_or("none"),
             if self.import_only { "ok" } else { "same" },
@@ -93,6 +97,9 @@ impl Vector {
         let kept =
             |(name, bytes): (&String, &Vec<u8>)| (top.join("state").join(name), bytes.clone());
         files.extend(self.state.iter().map(kept));
+        for (name, bytes) in self.documents.iter().flatten() {
+            files.insert(top.join("trust").join(name), bytes.clone());
+        }
         match &self.bundle {
             Bundle::Archive(bytes) => {
                 files.insert(top.join("bundle.tar"), bytes.clone());
@@ -189,7 +196,9 @@ fn judge(directory: &Path) -> Vec<String> {
         _ => directory.join("bundle"),
     };
     let mut arguments = vec!["--threshold".to_owned(), header["threshold"].to_owned()];
-    for key in header["trust"].split(' ') {
+    let documents = directory.join("trust");
+    assert_eq!(header["trust"] == "documents", documents.exists());
+    for key in header["trust"].split(' ').filter(|key| *key != "documents") {
         let path = build::vectors().join("keys").join(format!("{key}.key.pub"));
         arguments.extend(["--trust".to_owned(), path.to_str().unwrap().to_owned()]);
     }
@@ -206,6 +215,9 @@ fn judge(directory: &Path) -> Vec<String> {
     arguments.extend(["--state".to_owned(), state.path().to_str().unwrap().to_owned()]);
     let (exit, code) = (header["exit"].parse().unwrap(), header["code"]);
     assert_eq!(header["expect"] == "ok", exit == 0, "{}", header["name"]);
+    if documents.exists() {
+        build::copy(&documents, &state.path().join("trust"));
+    }
     let mut wrong = match header["verify"] {
         "same" => try_bundle(header["name"], &bundle, &arguments, exit, code),
         _ => try_import(header["name"], &bundle, &arguments, exit, code),
@@ -215,12 +227,19 @@ fn judge(directory: &Path) -> Vec<String> {
     if exit != 0 && left != remembered {
         wrong.push(format!("{}: the memory is another", header["name"]));
     }
+    if exit != 0 && documents.exists() {
+        let count = |at: &Path| std::fs::read_dir(at).unwrap().count();
+        if count(&documents) != count(&state.path().join("trust")) {
+            wrong.push(format!("{}: the site learned from a refused bundle", header["name"]));
+        }
+    }
     wrong
 }
 
 /// The files of a directory, sorted by name.
 fn files_in(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let entries = entries.filter(|entry| entry.file_type().unwrap().is_file());
     let read = |entry: std::fs::DirEntry| {
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::WriteError;
 use crate::bundle::medium::{JOURNAL, is_system};
-use crate::bundle::path::{BLOB_DIRECTORY, HeadFile};
+use crate::bundle::path::{BLOB_DIRECTORY, BundlePath, HeadFile};
 use crate::files::{self, FileError};
 
 pub(super) fn refuse_existing(path: &Path) -> Result<(), WriteError> {
@@ -62,7 +62,7 @@ impl Leftovers {
 
     pub(super) fn finish<'a>(
         mut self,
-        heads: impl IntoIterator<Item = (HeadFile, &'a [u8])>,
+        heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
     ) -> Result<(), FileError> {
         for (head, bytes) in heads {
             files::write_atomic(&self.directory.join(head.to_string()), bytes)?;
@@ -114,7 +114,7 @@ pub(super) fn discard(directory: &Path) -> Result<(), FileError> {
 
 fn is_ours(name: &str) -> bool {
     let volume = name.strip_suffix(".part").unwrap_or(name);
-    name.parse::<HeadFile>().is_ok()
+    matches!(name.parse(), Ok(BundlePath::Head(_) | BundlePath::Trust(_)))
         || files::is_temporary(name)
         || (volume.starts_with("volume-") && volume.ends_with(".tar"))
 }

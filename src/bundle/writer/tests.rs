@@ -41,7 +41,9 @@ fn write(out: &Path, packaging: Packaging, backwards: bool) {
     }
     let heads = [(HeadFile::OciLayout, b"layout".to_vec()), (HeadFile::Index, vec![b'i'; 513])];
     let signature = HeadFile::Signature("ab".repeat(32).parse().unwrap());
-    writer.finish(&heads, &[(signature, b"signature".to_vec())], Some(SEAL)).unwrap();
+    let document = BundlePath::Trust("trust-000001".parse().unwrap());
+    let outside = [(document, b"trust".to_vec()), (signature.into(), b"signature".to_vec())];
+    writer.finish(&heads, &outside, Some(SEAL)).unwrap();
 }
 
 /// Everything that a reader finds, whatever the packaging.
@@ -63,14 +65,14 @@ fn three_packagings_hold_the_same_files() {
     for (name, packaging) in packagings {
         write(&dir.path().join(name), packaging, false);
         let found = found(&dir.path().join(name));
-        assert_eq!(found.len(), blobs().len() + 4, "{name}");
+        assert_eq!(found.len(), blobs().len() + 5, "{name}");
         assert_eq!(found[&HeadFile::Seal.into()], SEAL);
         for (path, bytes) in blobs() {
             assert_eq!(found[&path.into()], bytes, "{name}");
         }
     }
     assert_eq!(found(&dir.path().join("one")), found(&dir.path().join("directory")));
-    assert_eq!(tree(&dir.path().join("one")).len(), 5);
+    assert_eq!(tree(&dir.path().join("one")).len(), 6);
 }
 
 #[test]
@@ -202,6 +204,6 @@ fn the_top_of_a_fresh_medium_counts_as_empty() {
     drop(created(dir.path(), Packaging::Directory).unwrap());
     assert_eq!(tree(dir.path()).into_keys().collect::<Vec<_>>(), [Path::new("lost+found/x")]);
     write(dir.path(), Packaging::Directory, false);
-    assert_eq!(found(dir.path()).len(), blobs().len() + 4);
+    assert_eq!(found(dir.path()).len(), blobs().len() + 5);
     assert_eq!(std::fs::read(&theirs).unwrap(), b"x");
 }

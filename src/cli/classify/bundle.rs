@@ -6,7 +6,7 @@ use crate::bundle::{CatalogError, MediumError, WriteError};
 use crate::export::{ExportError, JournalError};
 use crate::import::{ImportError, InvalidMapping};
 use crate::memory::MemoryError;
-use crate::recompress::GzipError;
+use crate::recompress::StreamError;
 use crate::repack::RepackError;
 use crate::sign::SignError;
 use crate::unpack::UnpackError;
@@ -39,7 +39,9 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Failure {
         use VerifyError as E;
         let (exit, code, hint) = match &error {
-            E::Medium(_) | E::File(_) | E::Trust(_) | E::Content { .. } => return inner(error),
+            E::Medium(_) | E::File(_) | E::Trust(_) | E::Chain(_) | E::Content { .. } => {
+                return inner(error);
+            }
             E::Signatures { .. } => (Exit::Damaged, "too-many-signatures", FETCH_ANEW),
             E::Seal(_) => (Exit::Damaged, "bad-seal", FETCH_ANEW),
             E::Sums(_) => (Exit::Damaged, "bad-sums", FETCH_ANEW),
@@ -72,7 +74,25 @@ impl From<VerifyError> for Failure {
                  import a bundle that is no delta",
             ),
             E::TrustNumber(_) => {
-                (Exit::NotAllowed, "unknown-trust", "fetch the newer trust document first")
+                (Exit::NotAllowed, "unknown-trust", "accept the trust documents of its maker first")
+            }
+            E::UnknownStream { .. } => (
+                Exit::NotAllowed,
+                "unknown-stream",
+                "see the streams with `gapferry trust show`; is a newer document on its way?",
+            ),
+            E::Sealers { .. } => (
+                Exit::NotAllowed,
+                "stream-threshold",
+                "see who may seal it with `gapferry trust show`; `gapferry sign` adds signatures",
+            ),
+            E::KeysPast { .. } => (
+                Exit::NotAllowed,
+                "key-not-valid",
+                "a newer trust document must name other keys; is the clock right?",
+            ),
+            E::DocumentEpoch { .. } => {
+                (Exit::NotAllowed, "wrong-epoch", "ask for a bundle of the epoch that is named")
             }
             E::Epoch { .. } => (
                 Exit::NotAllowed,
@@ -113,6 +133,7 @@ fn inner(error: VerifyError) -> Failure {
         VerifyError::Medium(error) => error.into(),
         VerifyError::File(error) => error.into(),
         VerifyError::Trust(error) => error.into(),
+        VerifyError::Chain(error) => error.into(),
         VerifyError::Content { digest, error } => read(error).at(digest),
         error => Failure::new(Exit::Damaged, "bad-bundle", error),
     }
@@ -123,9 +144,11 @@ impl From<WriteError> for Failure {
         match error {
             WriteError::File(error) => error.into(),
             WriteError::Exists(_) => Failure::new(Exit::Failed, "exists", error)
-                .hint("choose another place; an unfinished bundle of a run that was killed can be removed"),
-            WriteError::VolumeTooSmall { .. } => Failure::new(Exit::Usage, "volume-too-small", error)
-                .hint("choose a larger --volume-size"),
+                .hint("choose another place, or remove what is there"),
+            WriteError::VolumeTooSmall { .. } => {
+                Failure::new(Exit::Usage, "volume-too-small", error)
+                    .hint("choose a larger --volume-size")
+            }
         }
     }
 }
@@ -151,13 +174,21 @@ impl From<ExportError> for Failure {
             ExportError::Read { name, blob, error } => {
                 read(error).at(format!("{name}: blob {blob}"))
             }
-            ExportError::Held(GzipError::Read(error)) => read(error).at("a layer that was fetched"),
+            ExportError::Held(StreamError::Read(error)) => {
+                read(error).at("a layer that was fetched")
+            }
             ExportError::Held(error) => Failure::new(Exit::Failed, "scratch", error)
                 .hint("does anything else write to the scratch directory?"),
             ExportError::Write(error) => error.into(),
             ExportError::File(error) => error.into(),
             ExportError::Journal(error) => error.into(),
             ExportError::Sign(error) => error.into(),
+            ExportError::UnknownStream { .. } => {
+                Failure::new(Exit::NotAllowed, "unknown-stream", error)
+                    .hint("name one with --stream; see them with `gapferry trust show`")
+            }
+            ExportError::MayNotSeal { .. } => Failure::new(Exit::NotAllowed, "may-not-seal", error)
+                .hint("nothing was written; see who may with `gapferry trust show`"),
             ExportError::Nothing => {
                 Failure::new(Exit::Usage, "no-images", error).hint("name images, a list or a lock")
             }

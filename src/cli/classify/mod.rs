@@ -4,6 +4,7 @@
 mod bundle;
 mod places;
 mod policy;
+mod trust;
 
 use super::failure::{Exit, Failure};
 use crate::files::FileError;
@@ -49,12 +50,12 @@ impl From<TrustError> for Failure {
                 failure.hint("make it with ssh-keygen -t ed25519, or -t ecdsa -b 384")
             }
             TrustError::TwoRecords { .. } => failure.hint("keep one of the two"),
-            TrustError::MalformedSignature { .. } => {
-                failure.hint("sign with `ssh-keygen -Y sign -n gapferry-seal`, or `gapferry sign`")
-            }
-            TrustError::Namespace { .. } => failure.hint(
-                "it was made for something else; sign with `ssh-keygen -Y sign -n gapferry-seal`",
-            ),
+            TrustError::MalformedSignature { .. } => failure
+                .hint("sign with `gapferry sign`, `gapferry trust sign` or `ssh-keygen -Y sign`"),
+            TrustError::Namespace { wanted, .. } => failure.hint(format!(
+                "it was made for something else; sign with `ssh-keygen -Y sign -n {}`",
+                wanted.namespace()
+            )),
             TrustError::NoTouch { .. } => failure.hint(
                 "sign again with a touch; or say `no-touch-required` in your record of the key",
             ),

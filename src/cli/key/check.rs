@@ -11,7 +11,7 @@ use super::super::input;
 use super::super::signers::public_key;
 use super::{beside, secret_key};
 use crate::files::FileError;
-use crate::trust::{Signature, Signer as _};
+use crate::trust::{Purpose, Signature, Signer as _};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -53,7 +53,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let failure = Failure::new(Exit::Damaged, "other-key", what).at(public_path.display());
         return Err(failure.hint("see `gapferry key show` for both"));
     }
-    Signature::by(&secret, b"gapferry key check")?;
+    Signature::by(&secret, Purpose::Seal, b"gapferry key check")?;
     check_mode(&args.private)?;
     match context.json() {
         true => context.print_json(&json!({

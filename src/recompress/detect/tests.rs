@@ -28,7 +28,7 @@ fn file(name: &str, header: [u8; 10], plain: &[u8]) -> Vec<u8> {
         _ => 0,
     };
     let encoding: Encoding = name.parse().unwrap();
-    let stream = stream(encoding.encoder(), plain, usize::MAX);
+    let stream = stream(encoding.encoder(plain.len() as u64), plain, usize::MAX);
     [header.as_slice(), &stream, &trailer(crc32fast::hash(plain), plain.len() as u64)].concat()
 }
 

@@ -125,3 +125,23 @@ fn an_end_anywhere_is_told() {
 fn the_length_is_taken_modulo_its_four_bytes() {
     assert_eq!(trailer(0x0403_0201, (7 << 32) + 5), [1, 2, 3, 4, 5, 0, 0, 0]);
 }
+
+#[test]
+fn a_source_that_fails_in_mid_stream_is_told_from_damage() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("unplugged"))
+        }
+    }
+    let block = [&[0], &stored(&[7; 60_000])[1..]].concat();
+    let front = [&HEADER[..], &block.repeat(8)].concat();
+    let mut gzip = Gzip::new((&front[..]).chain(Failing)).unwrap();
+    let error = loop {
+        match gzip.next() {
+            Ok(piece) => assert!(piece.is_some()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, GzipError::Read(error) if error.to_string() == "unplugged"));
+}

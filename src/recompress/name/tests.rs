@@ -2,7 +2,7 @@ use super::super::tests::{input, stream};
 use super::super::{BlockStart, CONTEXT, Inflate};
 use super::*;
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 26] = [
     "go-flate-1:6",
     "go-flate-1:0",
     "go-flate-1:huffman",
@@ -25,6 +25,10 @@ const NAMES: [&str; 22] = [
     "pigz-1:1:16777216",
     "zlib-1:4",
     "go-flate-1:4",
+    "zstd-1.5.7:1",
+    "zstd-1.5.7:19:workers:checksum:size",
+    "zstd-1.5.7:3:checksum",
+    "zstd-1.5.7:3:size",
 ];
 
 #[test]
@@ -34,7 +38,7 @@ fn names_come_back_as_they_went() {
         assert_eq!(encoding.to_string(), name);
         // Each has an encoder, and one in mid-stream if it says so.
         let mut out = Vec::new();
-        encoding.encoder().finish(&mut out);
+        encoding.encoder(0).finish(&mut out);
         assert!(!out.is_empty(), "{name}");
         let before = vec![b'x'; 32 * 1024];
         let start = Start { plain: 1 << 24, bit: 0, before: &before };
@@ -57,6 +61,9 @@ fn every_other_text_is_refused() {
         pgzip-1:1048576:go-flate-2:6 pgzip-1:1048576:klauspost-2a:6 pgzip-1:01048576:klauspost-1:5
         pgzip-1:1048576:klauspost-1a:5 pgzip-1:1048576 pgzip-1:1048576:klauspost-1:5:1
         pgzip-1:99999999999999999999:klauspost-1:5
+        zstd-1.5.7 zstd-1.5.7:0 zstd-1.5.7:20 zstd-1.5.7:03 zstd-1.5.6:3 zstd-1.5.7:3:
+        zstd-1.5.7:3:size:checksum zstd-1.5.7:3:checksum:checksum zstd-1.5.7:3:level
+        zstd-1.5.7:3:workers:checksum:size:size
         zlib-1:0 zlib-1:10 zlib-1:6:8 zlib-1:+6 zlib-1:6:9:9 zlib-1:huffman
         gnugzip-1:0 gnugzip-1:6:rsync pigz-1:6 pigz-1:0:131072 pigz-1:10:131072 pigz-1:11:131072
         pigz-1:6:131073 pigz-1:6:32767 pigz-1:6:31744 pigz-1:6:16778240 pigz-1:6:131072:
@@ -122,7 +129,7 @@ fn streams_are_taken_up_where_the_grain_says() {
         "pigz-1:3:32768:independent",
     ] {
         let encoding: Encoding = name.parse().unwrap();
-        let whole = stream(encoding.encoder(), plain, usize::MAX);
+        let whole = stream(encoding.encoder(plain.len() as u64), plain, usize::MAX);
         let starts = starts(encoding.resumable().unwrap(), &blocks(&whole, plain));
         assert!(starts.len() > 2, "{name}");
         for start in starts {

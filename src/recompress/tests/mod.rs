@@ -6,4 +6,4 @@ mod klauspost;
 mod vectors;
 
 pub use inputs::input;
-pub use vectors::{column, column_up_to, is_copy, stream, write_sizes};
+pub use vectors::{column, column_up_to, is_copy, stream, sum, write_sizes};

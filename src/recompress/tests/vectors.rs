@@ -66,7 +66,7 @@ fn outputs(encoder: &str, level: &str) -> &'static BTreeMap<String, (usize, Stri
 }
 
 /// Length and SHA-256, in hex, of a stream.
-fn sum(stream: &[u8]) -> (usize, String) {
+pub fn sum(stream: &[u8]) -> (usize, String) {
     let digest = Sha256::digest(stream);
     (stream.len(), digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -17,12 +17,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::TrustError;
 use super::not_a_key;
 use super::point::{Curve, Point};
+use record::{NO_TOUCH, VERIFY};
 use wire::{Reader, put_string};
 
 pub use agent::AgentSigner;
 pub(super) use file::{is_private_file, read_private};
 pub use record::KeyRecord;
-pub use sshsig::NAMESPACE;
 pub(super) use sshsig::{sign, verify};
 
 /// The kinds of keys that are taken. No RSA: nothing here needs it.
@@ -84,6 +84,14 @@ struct Demands {
     verification: bool,
 }
 
+impl Demands {
+    /// The options that differ from what is usual, in a fixed order.
+    fn words(self) -> Vec<&'static str> {
+        let touch = (!self.presence).then_some(NO_TOUCH);
+        touch.into_iter().chain(self.verification.then_some(VERIFY)).collect()
+    }
+}
+
 /// A public key of OpenSSH, and what its record demands of signatures.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct SshKey {
@@ -139,15 +147,35 @@ impl SshKey {
         &self.blob
     }
 
+    /// Reads the key inside a line, and the options before it. Only what an authenticator asks of its
+    /// holder can be demanded; of other keys nothing.
+    ///
+    /// # Errors
+    /// As [`SshKey::parse`].
+    pub(super) fn with_options(blob: &[u8], options: &[&str]) -> Result<SshKey, TrustError> {
+        let mut key = SshKey::parse(blob)?;
+        for option in options {
+            match *option {
+                NO_TOUCH if key.kind.is_on_authenticator() => key.demands.presence = false,
+                VERIFY if key.kind.is_on_authenticator() => key.demands.verification = true,
+                _ => return Err(not_a_key("public key", "an option that is not known here")),
+            }
+        }
+        Ok(key)
+    }
+
+    /// The options that differ from what is usual, in a fixed order. None for a key that is on no
+    /// authenticator: nothing is demanded of it.
+    pub(super) fn options(&self) -> Vec<&'static str> {
+        match self.kind.is_on_authenticator() {
+            true => self.demands.words(),
+            false => Vec::new(),
+        }
+    }
+
     /// `ssh-ed25519 AAAA…`, with the options that differ from what is usual, and a line feed.
     pub(super) fn to_line(&self) -> String {
-        let mut options = Vec::new();
-        if !self.demands.presence {
-            options.push("no-touch-required");
-        }
-        if self.demands.verification {
-            options.push("verify-required");
-        }
+        let options = self.demands.words();
         let space = if options.is_empty() { "" } else { " " };
         let (name, key) = (self.kind.name(), BASE64.encode(&self.blob));
         format!("{}{space}{name} {key}\n", options.join(","))

@@ -12,8 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::super::key::PublicKey;
+use super::super::purpose::Purpose;
 use super::super::{TrustError, not_a_key};
-use super::{Demands, Kind, NAMESPACE, SshKey, unsupported};
+use super::{Demands, Kind, SshKey, unsupported};
 
 /// The most keys of one file.
 const MAX_KEYS: usize = 1024;
@@ -65,8 +66,8 @@ struct Options {
     valid_before: Option<u64>,
 }
 
-const NO_TOUCH: &str = "no-touch-required";
-const VERIFY: &str = "verify-required";
+pub(super) const NO_TOUCH: &str = "no-touch-required";
+pub(super) const VERIFY: &str = "verify-required";
 const NAMESPACES: &str = "namespaces";
 const AFTER: &str = "valid-after";
 const BEFORE: &str = "valid-before";
@@ -132,7 +133,8 @@ impl Options {
             (NO_TOUCH, None) => NO_TOUCH,
             (VERIFY, None) => VERIFY,
             (NAMESPACES, Some(names)) => {
-                let own = names.split(',').any(|name| name == NAMESPACE || name == "*");
+                let own =
+                    names.split(',').any(|name| name == Purpose::Seal.namespace() || name == "*");
                 own.then_some(NAMESPACES).ok_or("the key is for other namespaces")?
             }
             (AFTER, Some(time)) => {

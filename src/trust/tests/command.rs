@@ -11,7 +11,9 @@ fn signer(key: &SecretKey, script: &str, patience: Duration) -> CommandSigner {
 
 /// Why a script is not taken for a signer: how it ended, and what it said.
 fn fails(script: &str) -> (String, String) {
-    let failed = signer(&secret(), script, Duration::from_secs(20)).sign(MESSAGE).unwrap_err();
+    let failed = signer(&secret(), script, Duration::from_secs(20))
+        .sign(Purpose::Seal, MESSAGE)
+        .unwrap_err();
     match failed {
         TrustError::Program { program, what, complaint } if program == "sh" => (what, complaint),
         other => panic!("{script}: {other}"),
@@ -42,9 +44,9 @@ fn openssl_signs_what_it_reads() {
             _ => format!("{script} {}", path.display()),
         };
         let signer = signer(&key, &script, Duration::from_secs(20));
-        let signature = Signature::by(&signer, MESSAGE).unwrap();
+        let signature = Signature::by(&signer, Purpose::Seal, MESSAGE).unwrap();
         assert_eq!(signature.key_id, key.public().key_id());
-        key.public().verify(MESSAGE, &signature.bytes).unwrap();
+        key.public().verify(Purpose::Seal, MESSAGE, &signature.bytes).unwrap();
     }
 }
 
@@ -54,9 +56,12 @@ fn what_is_no_signature_of_the_key_is_not_taken() {
     let key_id = key.public().key_id();
     for script in ["cat", "true", "head -c 64 /dev/zero"] {
         let signer = signer(&key, script, Duration::from_secs(20));
-        assert!(signer.sign(MESSAGE).is_ok());
+        assert!(signer.sign(Purpose::Seal, MESSAGE).is_ok());
         let why = Box::new(TrustError::BadSignature { key_id });
-        assert_eq!(Signature::by(&signer, MESSAGE), Err(TrustError::Signer { key_id, why }));
+        assert_eq!(
+            Signature::by(&signer, Purpose::Seal, MESSAGE),
+            Err(TrustError::Signer { key_id, why })
+        );
     }
 }
 
@@ -67,7 +72,7 @@ fn a_program_that_fails_is_quoted() {
     assert_eq!(fails("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1").1.len(), 4096);
     let key = secret().public().clone();
     let signer = CommandSigner::new("/nowhere/x".into(), vec![], key, Duration::from_secs(1));
-    let failed = signer.sign(MESSAGE).unwrap_err();
+    let failed = signer.sign(Purpose::Seal, MESSAGE).unwrap_err();
     assert!(matches!(failed, TrustError::Program { .. }), "{failed}");
     let shown = TrustError::Program {
         program: "x".to_owned(),
@@ -84,7 +89,10 @@ fn a_program_that_goes_on_is_stopped() {
     assert_eq!(fails("head -c 8193 /dev/zero").0, endless);
     let key = secret();
     let hangs = |script: &str| {
-        signer(&key, script, Duration::from_millis(300)).sign(MESSAGE).unwrap_err().to_string()
+        signer(&key, script, Duration::from_millis(300))
+            .sign(Purpose::Seal, MESSAGE)
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(hangs("exec sleep 60"), "the signer sh failed: no answer in time");
     // What it said before is told.
@@ -99,9 +107,9 @@ fn what_a_program_leaves_behind_is_not_waited_for() {
     let key = secret();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sig");
-    std::fs::write(&path, key.sign(MESSAGE).unwrap()).unwrap();
+    std::fs::write(&path, key.sign(Purpose::Seal, MESSAGE).unwrap()).unwrap();
     // As a PIN agent does that is started by the way: it keeps standard error.
     let script = format!("sleep 5 > /dev/null & cat {}", path.display());
     let signer = signer(&key, &script, Duration::from_secs(3));
-    assert!(Signature::by(&signer, MESSAGE).is_ok());
+    assert!(Signature::by(&signer, Purpose::Seal, MESSAGE).is_ok());
 }

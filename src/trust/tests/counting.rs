@@ -32,9 +32,9 @@ fn one_key_in_two_files_counts_once() {
     let keyring = Keyring::new([both, vec![other.public().clone()]].concat(), 2).unwrap();
     let [a, b, c] = [&pem, &ssh, &other].map(|key| signature(key, MESSAGE));
     let short = TrustError::Threshold { needed: 2, valid: 1, unknown: 0 };
-    let refused = keyring.verify(MESSAGE.to_vec(), &[a.clone(), b.clone()]);
+    let refused = keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &[a.clone(), b.clone()]);
     assert_eq!(refused.unwrap_err(), short);
-    let verified = keyring.verify(MESSAGE.to_vec(), &[a, b, c]).unwrap();
+    let verified = keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &[a, b, c]).unwrap();
     assert_eq!(verified.get().signers.len(), 2);
 }
 
@@ -45,8 +45,9 @@ fn the_scheme_is_the_verifiers_word() {
     for (key, other) in [(&pem, &ssh), (&ssh, &pem)] {
         let key_id = key.public().key_id();
         let keyring = Keyring::new(vec![key.public().clone()], 1).unwrap();
-        let bytes = other.sign(MESSAGE).unwrap();
-        let refused = keyring.verify(MESSAGE.to_vec(), &[Signature { key_id, bytes }]);
+        let bytes = other.sign(Purpose::Seal, MESSAGE).unwrap();
+        let refused =
+            keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &[Signature { key_id, bytes }]);
         match key.public().scheme() {
             Scheme::Ed25519 => {
                 assert_eq!(refused.unwrap_err(), TrustError::BadSignature { key_id });
@@ -82,9 +83,9 @@ fn two_of_three_keys_of_three_schemes() {
     for out in 0..3 {
         let mut two = signatures.to_vec();
         let missing = two.remove(out);
-        let verified = keyring.verify(MESSAGE.to_vec(), &two).unwrap();
+        let verified = keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &two).unwrap();
         assert_eq!(verified.get().signers.len(), 2);
-        let one = keyring.verify(MESSAGE.to_vec(), &[missing]).unwrap_err();
+        let one = keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &[missing]).unwrap_err();
         assert_eq!(one, TrustError::Threshold { needed: 2, valid: 1, unknown: 0 });
     }
 }

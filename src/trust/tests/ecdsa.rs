@@ -75,27 +75,36 @@ fn openssl_and_we_take_each_others_signatures_and_refuse_a_flipped_bit() {
     std::fs::write(dir.join("msg"), MESSAGE).unwrap();
     std::fs::write(dir.join("key"), key.to_pem(None).unwrap().as_bytes()).unwrap();
     std::fs::write(dir.join("pub"), key.public().to_text()).unwrap();
-    let ours = key.sign(MESSAGE).unwrap();
-    assert_eq!(key.sign(MESSAGE).unwrap(), ours, "the nonce comes from key and message");
+    let ours = key.sign(Purpose::Seal, MESSAGE).unwrap();
+    assert_eq!(
+        key.sign(Purpose::Seal, MESSAGE).unwrap(),
+        ours,
+        "the nonce comes from key and message"
+    );
     std::fs::write(dir.join("sig"), &ours).unwrap();
     assert!(openssl(dir, verify));
     // openssl's nonces are random: some of these have a high s, some a short r or s.
     for _ in 0..20 {
         assert!(openssl(dir, "dgst -sha384 -sign key -out theirs msg"));
-        key.public().verify(MESSAGE, &std::fs::read(dir.join("theirs")).unwrap()).unwrap();
+        key.public()
+            .verify(Purpose::Seal, MESSAGE, &std::fs::read(dir.join("theirs")).unwrap())
+            .unwrap();
     }
     assert!(openssl(dir, "dgst -sha256 -sign key -out theirs msg"));
     let bad = Err(TrustError::BadSignature { key_id: key.public().key_id() });
-    assert_eq!(key.public().verify(MESSAGE, &std::fs::read(dir.join("theirs")).unwrap()), bad);
+    assert_eq!(
+        key.public().verify(Purpose::Seal, MESSAGE, &std::fs::read(dir.join("theirs")).unwrap()),
+        bad
+    );
     for at in [0, 1, 3, 4, 30, ours.len() / 2, ours.len() - 1] {
         let mut flipped = ours.clone();
         flipped[at] ^= 1;
         std::fs::write(dir.join("sig"), &flipped).unwrap();
         assert!(!openssl(dir, verify), "byte {at}");
-        assert_eq!(key.public().verify(MESSAGE, &flipped), bad, "byte {at}");
+        assert_eq!(key.public().verify(Purpose::Seal, MESSAGE, &flipped), bad, "byte {at}");
     }
     for other in [&ours[..0], &ours[..ours.len() - 1], &[&ours[..], &[0]].concat()] {
-        assert_eq!(key.public().verify(MESSAGE, other), bad);
+        assert_eq!(key.public().verify(Purpose::Seal, MESSAGE, other), bad);
     }
 }
 
@@ -111,7 +120,8 @@ fn signatures_are_those_of_rfc_6979() {
     let content = [&[0x02, 0x01, 0x00][..], &algorithm, &[0x04, 0x37], &inner].concat();
     let length = u8::try_from(content.len()).unwrap();
     let key = pem("PRIVATE KEY", &[&[0x30, length][..], &content].concat());
-    let signature = SecretKey::from_pem(&key, None).unwrap().sign(b"sample").unwrap();
+    let signature =
+        SecretKey::from_pem(&key, None).unwrap().sign(Purpose::Seal, b"sample").unwrap();
     let shown = crate::oci::hex(&signature);
     let r = "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c\
              81a648152e44acf96e36dd1e80fabe46";

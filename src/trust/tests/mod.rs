@@ -33,7 +33,7 @@ fn secret() -> SecretKey {
 }
 
 fn signature(key: &SecretKey, message: &[u8]) -> Signature {
-    Signature { key_id: key.public().key_id(), bytes: key.sign(message).unwrap() }
+    Signature { key_id: key.public().key_id(), bytes: key.sign(Purpose::Seal, message).unwrap() }
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -91,12 +91,14 @@ fn openssl_and_we_take_each_others_signatures_and_refuse_a_flipped_bit() {
     std::fs::write(dir.join("msg"), MESSAGE).unwrap();
     std::fs::write(dir.join("key"), key.to_pem(None).unwrap().as_bytes()).unwrap();
     std::fs::write(dir.join("pub"), key.public().to_text()).unwrap();
-    let ours = key.sign(MESSAGE).unwrap();
+    let ours = key.sign(Purpose::Seal, MESSAGE).unwrap();
     assert_eq!(ours.len(), 64);
     std::fs::write(dir.join("sig"), &ours).unwrap();
     assert!(openssl(dir, verify));
     assert!(openssl(dir, "pkeyutl -sign -inkey key -rawin -in msg -out theirs"));
-    key.public().verify(MESSAGE, &std::fs::read(dir.join("theirs")).unwrap()).unwrap();
+    key.public()
+        .verify(Purpose::Seal, MESSAGE, &std::fs::read(dir.join("theirs")).unwrap())
+        .unwrap();
 
     let bad = TrustError::BadSignature { key_id: key.public().key_id() };
     for bit in [0, 255, 256, 511] {
@@ -104,7 +106,11 @@ fn openssl_and_we_take_each_others_signatures_and_refuse_a_flipped_bit() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(dir.join("sig"), &flipped).unwrap();
         assert!(!openssl(dir, verify), "bit {bit}");
-        assert_eq!(key.public().verify(MESSAGE, &flipped), Err(bad.clone()), "bit {bit}");
+        assert_eq!(
+            key.public().verify(Purpose::Seal, MESSAGE, &flipped),
+            Err(bad.clone()),
+            "bit {bit}"
+        );
     }
 }
 
@@ -259,7 +265,7 @@ fn a_second_form_of_a_signature_is_refused() {
         0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
     let key = secret();
-    let mut bytes = key.sign(MESSAGE).unwrap();
+    let mut bytes = key.sign(Purpose::Seal, MESSAGE).unwrap();
     let mut carry = 0;
     for (byte, add) in bytes[32..].iter_mut().zip(ORDER) {
         let sum = u16::from(*byte) + u16::from(add) + carry;
@@ -267,18 +273,18 @@ fn a_second_form_of_a_signature_is_refused() {
         carry = sum >> 8;
     }
     let bad = TrustError::BadSignature { key_id: key.public().key_id() };
-    assert_eq!(key.public().verify(MESSAGE, &bytes), Err(bad));
+    assert_eq!(key.public().verify(Purpose::Seal, MESSAGE, &bytes), Err(bad));
 }
 
 #[test]
 fn a_signature_of_another_length_is_refused() {
     let key = secret();
-    let bytes = key.sign(MESSAGE).unwrap();
+    let bytes = key.sign(Purpose::Seal, MESSAGE).unwrap();
     let bad = TrustError::BadSignature { key_id: key.public().key_id() };
     for length in [0, 1, 63] {
-        assert_eq!(key.public().verify(MESSAGE, &bytes[..length]), Err(bad.clone()));
+        assert_eq!(key.public().verify(Purpose::Seal, MESSAGE, &bytes[..length]), Err(bad.clone()));
     }
-    assert_eq!(key.public().verify(MESSAGE, &[&bytes[..], &[0]].concat()), Err(bad));
+    assert_eq!(key.public().verify(Purpose::Seal, MESSAGE, &[&bytes[..], &[0]].concat()), Err(bad));
 }
 
 #[test]
@@ -312,7 +318,7 @@ fn enough_trusted_keys_verify_a_message() {
     let keyring = Keyring::new(keys, 2).unwrap();
     assert_eq!(keyring.threshold(), 2);
     let signatures = [&c, &stranger, &a, &c].map(|key| signature(key, MESSAGE));
-    let verified = keyring.verify(MESSAGE.to_vec(), &signatures).unwrap();
+    let verified = keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &signatures).unwrap();
     let mut signers = [&a, &c].map(|key| key.public().key_id()).to_vec();
     signers.sort();
     assert_eq!(verified.get(), &Signed { message: MESSAGE.to_vec(), signers });
@@ -327,7 +333,7 @@ fn keys_are_counted_and_not_signatures() {
     let keyring = Keyring::new(vec![a.public().clone(), b.public().clone()], 2).unwrap();
     let verify = |keys: &[&SecretKey]| {
         let signatures: Vec<Signature> = keys.iter().map(|key| signature(key, MESSAGE)).collect();
-        keyring.verify(MESSAGE.to_vec(), &signatures).unwrap_err()
+        keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &signatures).unwrap_err()
     };
     let short = |valid, unknown| TrustError::Threshold { needed: 2, valid, unknown };
     assert_eq!(verify(&[]), short(0, 0));
@@ -341,15 +347,15 @@ fn a_key_id_is_no_reason_to_trust() {
     let (trusted, stranger) = (secret(), secret());
     let keyring = Keyring::new(vec![trusted.public().clone()], 1).unwrap();
     let key_id = trusted.public().key_id();
-    let forged = Signature { key_id, bytes: stranger.sign(MESSAGE).unwrap() };
+    let forged = Signature { key_id, bytes: stranger.sign(Purpose::Seal, MESSAGE).unwrap() };
     let bad = Err(TrustError::BadSignature { key_id });
-    assert_eq!(keyring.verify(MESSAGE.to_vec(), std::slice::from_ref(&forged)), bad);
+    assert_eq!(keyring.verify(Purpose::Seal, MESSAGE.to_vec(), std::slice::from_ref(&forged)), bad);
     // Not even beside a good one.
     let good = signature(&trusted, MESSAGE);
-    assert_eq!(keyring.verify(MESSAGE.to_vec(), &[good.clone(), forged]), bad);
-    assert_eq!(keyring.verify(b"other".to_vec(), std::slice::from_ref(&good)), bad);
+    assert_eq!(keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &[good.clone(), forged]), bad);
+    assert_eq!(keyring.verify(Purpose::Seal, b"other".to_vec(), std::slice::from_ref(&good)), bad);
     // A trusted key's signature in a stranger's name counts for nobody.
     let renamed = Signature { key_id: stranger.public().key_id(), ..good };
     let short = TrustError::Threshold { needed: 1, valid: 0, unknown: 1 };
-    assert_eq!(keyring.verify(MESSAGE.to_vec(), &[renamed]), Err(short));
+    assert_eq!(keyring.verify(Purpose::Seal, MESSAGE.to_vec(), &[renamed]), Err(short));
 }

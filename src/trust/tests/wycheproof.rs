@@ -42,7 +42,7 @@ fn run(file: &str, scheme: Scheme) -> (usize, usize) {
         let key = PublicKey::from_pem(&group.public_key_pem).unwrap();
         assert_eq!(key.scheme(), scheme);
         for Vector { tc_id, comment, msg, sig, result } in &group.tests {
-            let verified = key.verify(&unhexed(msg), &unhexed(sig));
+            let verified = key.verify(Purpose::Seal, &unhexed(msg), &unhexed(sig));
             let expected = match result.as_str() {
                 "valid" => {
                     good += 1;

@@ -4,12 +4,13 @@ mod archives;
 mod content;
 mod packs;
 mod seal;
+mod trust;
 
 use super::build::{self, Files};
 use super::{Bundle, Vector, Verdict};
 
 pub(crate) fn all() -> Vec<Vector> {
-    let groups = [seal::all(), content::all(), packs::all(), archives::all()];
+    let groups = [seal::all(), content::all(), packs::all(), archives::all(), trust::all()];
     groups.into_iter().flatten().collect()
 }
 

@@ -65,7 +65,7 @@ impl Authenticator {
     fn sign(&self, flags: u8, counter: u32, behind: &[u8]) -> String {
         let digest = Sha512::digest(MESSAGE);
         let mut signed = b"SSHSIG".to_vec();
-        signed.extend(strings(&[NAMESPACE.as_bytes(), b"", b"sha512", &digest]));
+        signed.extend(strings(&[Purpose::Seal.namespace().as_bytes(), b"", b"sha512", &digest]));
         let application = Sha256::digest(self.application);
         let head = [&application[..], &[flags], &counter.to_be_bytes()].concat();
         let statement = [&head[..], &Sha256::digest(&signed)].concat();
@@ -74,7 +74,8 @@ impl Authenticator {
         signature.extend_from_slice(&counter.to_be_bytes());
         signature.extend_from_slice(behind);
         let mut blob = b"SSHSIG\0\0\0\x01".to_vec();
-        let parts = [&self.blob(), NAMESPACE.as_bytes(), b"", b"sha512", &signature];
+        let parts =
+            [&self.blob(), Purpose::Seal.namespace().as_bytes(), b"", b"sha512", &signature];
         blob.extend(strings(&parts));
         pem("SSH SIGNATURE", &blob)
     }
@@ -97,7 +98,7 @@ fn ssh_keygen_takes_what_the_emulation_makes_and_so_do_we() {
             let signature = it.sign(flags, counter, b"");
             std::fs::write(dir.path().join("sig"), &signature).unwrap();
             assert!(keygen_verifies(dir.path(), MESSAGE), "{} {flags}", it.name);
-            key(&it.line()).verify(MESSAGE, signature.as_bytes()).unwrap();
+            key(&it.line()).verify(Purpose::Seal, MESSAGE, signature.as_bytes()).unwrap();
         }
     }
 }
@@ -115,8 +116,9 @@ fn a_touch_is_asked_for_unless_the_record_says_otherwise() {
             Err(TrustError::NoTouch { key_id, what: "nobody touched the authenticator" });
         let what = "the authenticator did not ask for a PIN or a finger";
         let unverified = Err(TrustError::NoTouch { key_id, what });
-        let refused =
-            |key: &PublicKey, flags| key.verify(MESSAGE, it.sign(flags, 9, b"").as_bytes());
+        let refused = |key: &PublicKey, flags| {
+            key.verify(Purpose::Seal, MESSAGE, it.sign(flags, 9, b"").as_bytes())
+        };
         for (flags, expected) in [
             (0x00, [untouched.clone(), Ok(()), untouched.clone(), unverified.clone()]),
             (0x01, [Ok(()), Ok(()), unverified.clone(), unverified.clone()]),
@@ -144,20 +146,21 @@ fn flags_counter_and_application_are_signed() {
         let changed = |at: usize| {
             let mut blob = blob.clone();
             blob[at] ^= 4;
-            key.verify(MESSAGE, pem("SSH SIGNATURE", &blob).as_bytes())
+            key.verify(Purpose::Seal, MESSAGE, pem("SSH SIGNATURE", &blob).as_bytes())
         };
         for at in [end - 5, end - 4, end - 1] {
             assert_eq!(changed(at), bad, "{} {at}", it.name);
         }
         let other = Authenticator { application: "ssh:", ..it };
         let elsewhere = replaced_key(&blob, &it.blob(), &other.blob());
-        assert_eq!(self::key(&other.line()).verify(MESSAGE, elsewhere.as_bytes()), {
-            Err(TrustError::BadSignature { key_id: self::key(&other.line()).key_id() })
-        });
+        assert_eq!(
+            self::key(&other.line()).verify(Purpose::Seal, MESSAGE, elsewhere.as_bytes()),
+            { Err(TrustError::BadSignature { key_id: self::key(&other.line()).key_id() }) }
+        );
         let behind = it.sign(1, 7, b"\0");
         let inside = "the signature inside is malformed";
-        assert_eq!(key.verify(MESSAGE, behind.as_bytes()), malformed(inside));
-        assert_eq!(key.verify(b"another", text.as_bytes()), bad);
+        assert_eq!(key.verify(Purpose::Seal, MESSAGE, behind.as_bytes()), malformed(inside));
+        assert_eq!(key.verify(Purpose::Seal, b"another", text.as_bytes()), bad);
     }
 }
 

@@ -36,10 +36,10 @@ fn public(dir: &Path) -> PublicKey {
 
 /// Whether ssh-keygen takes the file `sig` for a signature over `message`.
 fn keygen_verifies(dir: &Path, message: &[u8]) -> bool {
-    let allowed = format!("me namespaces=\"{NAMESPACE}\" {}", read(dir, "id.pub"));
+    let allowed = format!("me namespaces=\"gapferry-seal\" {}", read(dir, "id.pub"));
     std::fs::write(dir.join("allowed"), allowed).unwrap();
-    let line = format!("-Y verify -f allowed -I me -n {NAMESPACE} -s sig");
-    keygen(dir, &line, message)
+    let line = "-Y verify -f allowed -I me -n gapferry-seal -s sig";
+    keygen(dir, line, message)
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn ssh_keygen_takes_our_signatures() {
         // Some numbers of ECDSA are short: several messages, several signatures.
         for count in 0..20 {
             let message = vec![b'x'; count];
-            let signature = key.sign(&message).unwrap();
-            assert_eq!(key.sign(&message).unwrap(), signature);
+            let signature = key.sign(Purpose::Seal, &message).unwrap();
+            assert_eq!(key.sign(Purpose::Seal, &message).unwrap(), signature);
             std::fs::write(dir.join("sig"), &signature).unwrap();
             assert!(keygen_verifies(dir, &message), "{kind}");
-            key.public().verify(&message, &signature).unwrap();
+            key.public().verify(Purpose::Seal, &message, &signature).unwrap();
             assert!(!keygen_verifies(dir, b"another"), "{kind}");
         }
     }
@@ -70,13 +70,17 @@ fn we_take_the_signatures_of_ssh_keygen() {
             let dir = made(kind, "''");
             let dir = dir.path();
             std::fs::write(dir.join("msg"), MESSAGE).unwrap();
-            let line = format!("-q -Y sign -O hashalg={hash} -n {NAMESPACE} -f id msg");
+            let line = format!("-q -Y sign -O hashalg={hash} -n gapferry-seal -f id msg");
             assert!(keygen(dir, &line, b""));
             let signature = std::fs::read(dir.join("msg.sig")).unwrap();
             let key = public(dir);
-            key.verify(MESSAGE, &signature).unwrap();
+            key.verify(Purpose::Seal, MESSAGE, &signature).unwrap();
             let bad = TrustError::BadSignature { key_id: key.key_id() };
-            assert_eq!(key.verify(b"another", &signature), Err(bad), "{kind} {hash}");
+            assert_eq!(
+                key.verify(Purpose::Seal, b"another", &signature),
+                Err(bad),
+                "{kind} {hash}"
+            );
         }
     }
 }
@@ -129,14 +133,17 @@ fn a_signature_that_is_not_quite_it_is_refused() {
     assert!(keygen(dir, "-q -Y sign -n git -f id msg", b""));
     let key = SecretKey::from_pem(&read(dir, "id"), None).unwrap();
     let key_id = key.public().key_id();
-    let refused = |bytes: &[u8]| key.public().verify(MESSAGE, bytes).unwrap_err();
+    let refused = |bytes: &[u8]| key.public().verify(Purpose::Seal, MESSAGE, bytes).unwrap_err();
     let git = std::fs::read(dir.join("msg.sig")).unwrap();
-    assert_eq!(refused(&git), TrustError::Namespace { key_id, found: "git".to_owned() });
+    assert_eq!(
+        refused(&git),
+        TrustError::Namespace { key_id, found: "git".to_owned(), wanted: Purpose::Seal }
+    );
     let another = SecretKey::from_pem(&read(made("ed25519", "''").path(), "id"), None).unwrap();
-    let by_another = another.sign(MESSAGE).unwrap();
+    let by_another = another.sign(Purpose::Seal, MESSAGE).unwrap();
     assert_eq!(refused(&by_another), TrustError::BadSignature { key_id });
 
-    let text = String::from_utf8(key.sign(MESSAGE).unwrap()).unwrap();
+    let text = String::from_utf8(key.sign(Purpose::Seal, MESSAGE).unwrap()).unwrap();
     let blob = |text: &str| {
         let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
         BASE64.decode(body).unwrap()
@@ -188,8 +195,8 @@ fn a_signature_that_is_not_quite_it_is_refused() {
     let hash = armored(&replaced(&whole, b"sha512", b"sha511"));
     malformed(&hash, "its hash is unknown");
     malformed("", "its first line is another");
-    key.public().verify(MESSAGE, text.as_bytes()).unwrap();
-    key.public().verify(MESSAGE, text.trim_end().as_bytes()).unwrap();
+    key.public().verify(Purpose::Seal, MESSAGE, text.as_bytes()).unwrap();
+    key.public().verify(Purpose::Seal, MESSAGE, text.trim_end().as_bytes()).unwrap();
 }
 
 const EMPTY_LINE: &str = "a line of it is empty or too long";
@@ -247,11 +254,11 @@ fn ssh_agent_signs() {
         let key = made(kind, "''");
         let (dir, public) = (key.path(), public(key.path()));
         let signer = agent.signer(public.clone());
-        let refused = signer.sign(MESSAGE).unwrap_err();
+        let refused = signer.sign(Purpose::Seal, MESSAGE).unwrap_err();
         let what = "it does not hold the key, or refuses to use it".to_owned();
         assert_eq!(refused, TrustError::Agent { key_id: public.key_id(), what });
         agent.add(&dir.join("id"));
-        let signature = Signature::by(&signer, MESSAGE).unwrap();
+        let signature = Signature::by(&signer, Purpose::Seal, MESSAGE).unwrap();
         std::fs::write(dir.join("sig"), signature.bytes).unwrap();
         assert!(keygen_verifies(dir, MESSAGE), "{kind}");
     }
@@ -280,7 +287,7 @@ fn an_agent_that_errs_is_an_error() {
             }
         });
         let signer = AgentSigner::new(socket, public.clone(), Duration::from_millis(200));
-        let failed = Signature::by(&signer, MESSAGE).unwrap_err();
+        let failed = Signature::by(&signer, Purpose::Seal, MESSAGE).unwrap_err();
         thread.join().unwrap();
         match failed {
             TrustError::Agent { what, .. } => what,
@@ -298,5 +305,5 @@ fn an_agent_that_errs_is_an_error() {
     let forged = ask("forged", b"\0\0\0\x05\x0e\0\0\0\0", false);
     assert!(forged.contains("gave no good signature"), "{forged}");
     let absent = AgentSigner::new(dir.path().join("no"), public, Duration::from_secs(1));
-    assert!(matches!(absent.sign(MESSAGE), Err(TrustError::Agent { .. })));
+    assert!(matches!(absent.sign(Purpose::Seal, MESSAGE), Err(TrustError::Agent { .. })));
 }
