@@ -76,13 +76,13 @@ fn tiny() -> Vec<u8> {
     std::fs::read(format!("{root}/testdata/archives/skopeo-oci.tar")).unwrap()
 }
 
-/// Exports an archive, and sees it refused.
-fn refused(archive: &[u8], code: &str) -> Vec<Seen> {
+/// Exports an archive, and sees it refused for this reason.
+fn refused(archive: &[u8], why: &str) -> Vec<Seen> {
     let stage = Stage::new();
     stage.work.write("x.tar", archive);
     let sources = ["oci-archive:x.tar", "docker-archive:x.tar"];
     let seen = sources.iter().flat_map(|source| export(&stage, source));
-    seen.map(|seen| seen.refused(3, code)).collect()
+    seen.map(|seen| seen.refused(3, "bad-archive").names(why)).collect()
 }
 
 /// A member that links to `to`.
@@ -102,15 +102,16 @@ fn sum(header: &mut [u8]) {
 
 pub(crate) fn archives_that_climb() -> Vec<Seen> {
     let members = [
-        build::member("../evil", b'0', b"x"),
-        build::member("blobs/../../evil", b'0', b"x"),
-        build::member("/etc/evil", b'0', b"x"),
-        link(b'2', "../../etc/passwd"),
-        link(b'2', "/etc/passwd"),
-        link(b'1', "../evil"),
-        link(b'3', ""),
+        (build::member("../evil", b'0', b"x"), "leads out of the archive"),
+        (build::member("blobs/../../evil", b'0', b"x"), "leads out of the archive"),
+        (build::member("/etc/evil", b'0', b"x"), "not a relative path"),
+        (link(b'2', "../../etc/passwd"), "links out of the archive"),
+        (link(b'2', "/etc/passwd"), "links out of the archive"),
+        (link(b'1', "../evil"), "links out of the archive"),
+        (link(b'3', ""), "no plain file"),
     ];
-    members.iter().flat_map(|it| refused(&[it, &tiny()[..]].concat(), "bad-archive")).collect()
+    let behind = |member: &[u8]| [member, &tiny()].concat();
+    members.iter().flat_map(|(member, why)| refused(&behind(member), why)).collect()
 }
 
 /// GNU tar would take the one size, others the other, and see other members behind.
@@ -118,12 +119,12 @@ pub(crate) fn other_pax_size() -> Vec<Seen> {
     let pax = build::member("pax", b'x', b"13 size=1024\n");
     let hidden = build::member("index.json", b'0', b"{}");
     let member = build::member("innocent", b'0', &hidden[..512]);
-    refused(&[pax, member, tiny()].concat(), "bad-archive")
+    refused(&[pax, member, tiny()].concat(), "size")
 }
 
 pub(crate) fn cut_archive() -> Vec<Seen> {
     let whole = tiny();
-    [600, 1000, 513].iter().flat_map(|at| refused(&whole[..*at], "bad-archive")).collect()
+    [513, 600, 1000].iter().flat_map(|at| refused(&whole[..*at], "end")).collect()
 }
 
 /// Names that a maker signed, and names on the command line.

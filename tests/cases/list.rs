@@ -91,21 +91,42 @@ fn trust() -> Vec<Case> {
             .live(seal::one_key_twice)
             .live(seal::one_key_under_two_ids)
             .also(&["tests/bundle/signing.rs::one_key_in_two_files_counts_once"]),
-        case(6, NOT_YET, "a key that may not seal this stream"),
-        case(7, NOT_YET, "a key that a newer trust document on the medium revokes"),
-        case(8, NOT_YET, "a gap in the numbers of trust documents"),
-        case(9, NOT_YET, "a next trust document that the new keys alone signed"),
-        case(10, R, "more signatures, or more bytes of one, than the caps")
+        case(6, R, "a key that may not seal this stream")
+            .vectors(&["trust-key-of-other-stream", "trust-stream-unknown"])
+            .also(&["tests/trust/keys.rs::a_key_of_another_stream_may_not_seal_this_one"]),
+        case(7, R, "a key that a newer trust document on the medium revokes")
+            .vectors(&["trust-key-revoked"]),
+        case(8, R, "a gap in the numbers of trust documents")
+            .vectors(&["trust-gap", "trust-gap-behind-site"]),
+        case(
+            9,
+            R,
+            "a next trust document that the new root keys alone signed, or the old ones alone",
+        )
+        .vectors(&["trust-new-roots-alone", "trust-old-roots-alone"]),
+        case(10, R, "more trust documents, signatures or bytes than the caps: not parsed")
             .vectors(&["signatures-too-many", "signature-too-large", "seal-too-large"])
-            .also(&["tests/cases/reads.rs::nothing_past_the_caps_is_read"]),
+            .vectors(&["trust-too-large", "trust-signatures-too-many"])
+            .vectors(&["trust-signature-too-large"])
+            .also(&[
+                "tests/cases/reads.rs::nothing_past_the_caps_is_read",
+                "tests/cases/reads.rs::nothing_is_read_before_trust_documents_hold",
+                "tests/trust/chains.rs::more_than_the_caps_is_refused_unparsed",
+            ]),
         case(11, R, "a signature in a second form, keys of small order; all vectors of Wycheproof")
-            .vectors(&["signature-second-form"])
+            .vectors(&["signature-second-form", "trust-key-weak"])
             .live(seal::weak_keys)
             .also(&[
                 "src/trust/tests/wycheproof.rs::ed25519_vectors_verify_or_not_as_they_say",
                 "src/trust/tests/wycheproof.rs::ecdsa_p384_vectors_verify_or_not_as_they_say",
             ]),
-        case(12, NOT_YET, "a receipt's signature in the place of a seal's"),
+        case(
+            12,
+            R,
+            "what was signed as something else in the place of a seal, and the other way round",
+        )
+        .vectors(&["seal-is-a-trust-document", "trust-is-a-seal", "trust-signature-namespace"])
+        .also(&["tests/trust/chains.rs::a_seal_is_no_trust_document_and_the_other_way_round"]),
         case(13, R, "CR LF, a byte-order mark, a line twice, unknown or too many in the seal")
             .vectors(&[
                 "seal-crlf",
@@ -241,12 +262,14 @@ fn crashes() -> Vec<Case> {
             .also(&["tests/interrupted/kills.rs::killed_at_a_thousand_calls"]),
         case(54, S, "an import that is killed: no tag before its blobs")
             .live(crash::import_killed)
-            .also(&["tests/layout_kill.rs::a_killed_writer_leaves_nothing_half"]),
-        case(55, S, "no space left at any write")
-            .live(crash::no_space)
-            .also(&["tests/bundle/failures.rs::a_medium_that_is_full"]),
+            .also(&["tests/interrupted/imports.rs::killed_at_every_call_that_writes"]),
+        case(55, S, "no space left at any write").live(crash::no_space).also(&[
+            "tests/bundle/failures.rs::a_medium_that_is_full",
+            "tests/interrupted/imports.rs::faults_at_every_call",
+        ]),
         case(56, S, "what was written cannot be synced: nothing is sealed or tagged")
-            .live(crash::no_sync),
+            .live(crash::no_sync)
+            .also(&["tests/interrupted/kills.rs::faults_at_every_call"]),
         case(57, R, "two imports at once: the second is refused")
             .live(crash::two_imports)
             .also(&["tests/replay/broken.rs::of_two_imports_at_once_one_is_refused"]),

@@ -242,6 +242,37 @@ fn nothing_past_the_caps_is_read() {
     }
 }
 
+/// A site that goes by trust documents: those on the medium may be read too, and no more while they
+/// or the keys that they name do not hold.
+#[test]
+fn nothing_is_read_before_trust_documents_hold() {
+    for (vector, exit, code) in [
+        ("trust-signature-none", 4, "root-threshold"),
+        ("trust-signature-flipped", 3, "bad-signature"),
+        ("trust-new-roots-alone", 4, "root-threshold"),
+        ("trust-gap", 3, "trust-gap"),
+        ("trust-key-revoked", 4, "threshold"),
+        ("trust-too-large", 3, "trust-too-large"),
+    ] {
+        let (stage, directory) = (Stage::new(), crate::build::vectors().join(vector));
+        crate::vector::remember(&stage, &directory);
+        stage.put("b", &bundle_of(&directory));
+        let is_head = |name: &str| name == "seal" || is_signature(name);
+        let head = allowed(&stage, |name| is_head(name) || name.starts_with("trust-"));
+        for line in both("") {
+            let trace = Trace::of(&stage, &line);
+            assert!(assert_within(&trace, &head) > 300, "it did read the documents");
+            trace.seen.refused(exit, code);
+        }
+    }
+}
+
+/// The files of a vector's bundle.
+fn bundle_of(vector: &std::path::Path) -> crate::build::Files {
+    let files = tree(&vector.join("bundle")).into_iter();
+    files.map(|(name, bytes)| (name.display().to_string(), bytes)).collect()
+}
+
 /// The log does show what is read: of a good bundle every byte is.
 #[test]
 fn what_is_read_is_seen() {

@@ -31,6 +31,12 @@ try the case in more ways.
 |---|---|---|---|---|
 ";
 
+const FOOT: &str = "
+Without parity (31 to 36) nothing is mended: damage is found, named and refused (25, 41), a volume that
+is missing too (22), and so are sectors that cannot be read (29). Without an audit log (59, 61) the
+site's [memory](guides/replay.md) and what `--output json` says are the record.
+";
+
 /// A case and what was seen.
 pub(crate) struct Row {
     pub number: u8,
@@ -67,7 +73,7 @@ fn once(words: impl Iterator<Item = String>) -> String {
 pub(crate) fn compare(rows: &[Row]) {
     let path = root().join("docs/security-cases.md");
     let seen: String = rows.iter().map(Row::render).collect();
-    let seen = format!("{HEAD}{seen}");
+    let seen = format!("{HEAD}{seen}{FOOT}");
     if std::env::var_os("GAPFERRY_WRITE_CASES").is_some() {
         std::fs::write(&path, &seen).unwrap();
     }

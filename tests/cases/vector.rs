@@ -22,18 +22,24 @@ pub(crate) fn play(name: &str) -> Vec<Seen> {
     vec![seen.is(how, header["exit"].parse().unwrap(), header["code"])]
 }
 
-fn import(directory: &Path, header: &BTreeMap<&str, &str>) -> Seen {
-    let stage = Stage::new();
+/// Lets the site remember what the vector says.
+pub(crate) fn remember(stage: &Stage, directory: &Path) {
     let state = stage.path(STATE);
     std::fs::create_dir_all(&state).unwrap();
-    for entry in std::fs::read_dir(directory.join("state")).into_iter().flatten() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), state.join(entry.file_name())).unwrap();
+    for (from, to) in [("state", state.clone()), ("trust", state.join("trust"))] {
+        if directory.join(from).exists() {
+            build::copy(&directory.join(from), &to);
+        }
     }
+}
+
+fn import(directory: &Path, header: &BTreeMap<&str, &str>) -> Seen {
+    let stage = Stage::new();
+    remember(&stage, directory);
     let archive = directory.join("bundle.tar");
     let bundle = if archive.exists() { archive } else { directory.join("bundle") };
     let mut words = vec![bundle.display().to_string()];
-    for key in header["trust"].split(' ') {
+    for key in header["trust"].split(' ').filter(|key| *key != "documents") {
         let key = build::vectors().join(format!("keys/{key}.key.pub"));
         words.extend(["--trust".to_owned(), key.display().to_string()]);
     }
@@ -45,12 +51,16 @@ fn import(directory: &Path, header: &BTreeMap<&str, &str>) -> Seen {
     let seen = stage.import(&words);
     if seen.how == How::Refused {
         stage.watch(&format!("import {words} --to oci:new"));
-        let made: Vec<_> = tree(&stage.path("new")).into_keys().collect();
-        let empty =
-            |name: &PathBuf| name.starts_with(".gapferry") || EMPTY.contains(&name.to_str());
-        assert!(made.iter().all(empty), "{made:?}");
-        let index = std::fs::read_to_string(stage.path("new/index.json"));
-        assert!(index.is_err() || index.unwrap().contains("\"manifests\":[]"));
+        assert_empty(&stage.path("new"));
     }
     seen
+}
+
+/// What was not there is not there, or a layout without anything.
+fn assert_empty(target: &Path) {
+    let made: Vec<_> = tree(target).into_keys().collect();
+    let empty = |name: &PathBuf| name.starts_with(".gapferry") || EMPTY.contains(&name.to_str());
+    assert!(made.iter().all(empty), "{made:?}");
+    let index = std::fs::read_to_string(target.join("index.json"));
+    assert!(index.is_err() || index.unwrap().contains("\"manifests\":[]"));
 }
