@@ -87,6 +87,49 @@ pub(crate) fn urls() -> Vec<Seen> {
     vec![seen]
 }
 
+/// A zstd frame of 10 GiB of zeros, in 320 KiB (RFC 8878: each block is one byte, said 128 Ki times).
+fn bomb() -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+    let block = |last: u32| ((128 * 1024) << 3 | 1 << 1 | last).to_le_bytes();
+    for _ in 0..80 * 1024 - 1 {
+        frame.extend([&block(0)[..3], &[0]].concat());
+    }
+    frame.extend([&block(1)[..3], &[0]].concat());
+    frame
+}
+
+pub(crate) fn bombs() -> Vec<Seen> {
+    let mut catalog = build::content();
+    catalog.insert("catalog.json.zst".to_owned(), bomb());
+    let import = |content, code| {
+        let stage = Stage::with(&build::bundle(content));
+        in_little_memory(&stage, &format!("import b {TRUST} --to oci:target")).refused(3, code)
+    };
+    vec![import(catalog, "bad-catalog"), import(packed::content_of(&bomb(), None), "bad-pack")]
+}
+
+/// JSON that a reader which calls itself would follow until its stack ends.
+pub(crate) fn nested_json() -> Vec<Seen> {
+    let deep = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
+    let mut all = Vec::new();
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let text = deep(open, close).replace(":}", ":1}");
+        for (name, code) in [("lading.json", "bad-lading"), ("index.json", "bad-index")] {
+            let mut content = build::content();
+            content.insert(name.to_owned(), text.clone().into());
+            all.push(Stage::with(&build::bundle(content)).import_b().refused(3, code));
+        }
+        let mut content = build::content();
+        content
+            .insert("catalog.json.zst".to_owned(), zstd::encode_all(text.as_bytes(), 1).unwrap());
+        all.push(Stage::with(&build::bundle(content)).import_b().refused(3, "bad-catalog"));
+        let annotated = build::manifest().replacen('{', &format!("{{\"annotations\":{text},"), 1);
+        let content = build::content_of(&annotated);
+        all.push(Stage::with(&build::bundle(content)).import_b().refused(3, "bad-manifest"));
+    }
+    all
+}
+
 pub(crate) fn huge_index() -> Vec<Seen> {
     let stage = Stage::with(&build::bundle(build::content()));
     grow(&stage, "b/index.json");

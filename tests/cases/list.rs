@@ -181,7 +181,11 @@ fn packaging() -> Vec<Case> {
         case(26, RP, "a link, pipe, socket or device where a file should be; a second name of a file is a file")
             .live(medium::no_files)
             .live(medium::second_names)
-            .vectors(&["archive-link", "archive-hard-link", "archive-device"]),
+            .vectors(&["archive-link", "archive-hard-link", "archive-device"])
+            .also(&[
+                "tests/vectors/live.rs::a_link_to_the_right_blobs_is_refused",
+                "tests/trust/packagings.rs::a_link_in_the_place_of_a_document_is_refused",
+            ]),
         case(27, RP, "names that one file system holds apart and another does not: none is written or taken")
             .vectors(&["blob-upper-case"])
             .live(medium::names_in_lower_case),
@@ -207,8 +211,13 @@ fn parity() -> Vec<Case> {
 
 fn contents() -> Vec<Case> {
     vec![
-        case(37, R, "a frame that holds more than it says, or says that it holds a TiB")
-            .vectors(&["pack-bomb", "pack-frame-huge", "catalog-bomb", "catalog-window"]),
+        case(
+            37,
+            R,
+            "a frame that holds more than it says (10 GiB in 320 KiB), or says that it holds a TiB",
+        )
+        .vectors(&["pack-bomb", "pack-frame-huge", "catalog-bomb", "catalog-window"])
+        .live(content::bombs),
         case(38, R, "one pack in the place of another")
             .vectors(&["pack-other-content"])
             .live(content::packs_swapped),
@@ -242,8 +251,9 @@ fn documents() -> Vec<Case> {
             .vectors(&["manifest-negative-size", "index-other-size", "image-other-bytes"])
             .live(content::sizes),
         case(47, P, "`urls` in a descriptor: nothing is fetched").live(content::urls),
-        case(48, R, "an index in itself, indexes 1,000 deep, an index of 100,000 documents")
-            .live(export::deep_and_wide),
+        case(48, R, "an index in itself, indexes 1,000 deep, JSON 100,000 deep, an index of 100,000 documents")
+            .live(export::deep_and_wide)
+            .live(content::nested_json),
         case(49, R, "an `index.json` of a GiB: refused at the cap, in less memory than that")
             .live(content::huge_index)
             .live(export::huge_index),

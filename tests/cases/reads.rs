@@ -181,8 +181,13 @@ fn is_signature(name: &str) -> bool {
     name.starts_with("seal.") && name.ends_with(".sig")
 }
 
-fn both(trust: &str) -> [String; 2] {
-    [format!("verify b {trust}"), format!("import b {trust} --to oci:target")]
+/// Each way to use a bundle.
+fn uses(trust: &str) -> [String; 3] {
+    [
+        format!("verify b {trust}"),
+        format!("import b {trust} --to oci:target"),
+        format!("unpack b {trust} -o out"),
+    ]
 }
 
 #[test]
@@ -190,17 +195,18 @@ fn nothing_but_seal_and_signatures_is_read_before_they_hold() {
     for stage in bundles() {
         let head = allowed(&stage, |name| name == "seal" || is_signature(name));
         // Nobody here trusts the key that signed.
-        for line in both("--trust release.key.pub") {
+        for line in uses("--trust release.key.pub") {
             let trace = Trace::of(&stage, &line);
             assert!(assert_within(&trace, &head) > 300, "it did read the seal");
             trace.seen.refused(4, "threshold");
         }
         flip(&stage, is_signature);
-        for line in both(TRUST) {
+        for line in uses(TRUST) {
             let trace = Trace::of(&stage, &line);
             assert!(assert_within(&trace, &head) > 300, "it did read the seal");
             trace.seen.refused(3, "bad-signature");
         }
+        assert!(!stage.path("out").exists());
     }
 }
 
@@ -211,7 +217,7 @@ fn nothing_but_the_sums_is_read_before_they_hold() {
         flip(&stage, is_sums);
         let head = |name: &str| name == "seal" || is_signature(name) || is_sums(name);
         let head = allowed(&stage, head);
-        for line in both(TRUST) {
+        for line in uses(TRUST) {
             let trace = Trace::of(&stage, &line);
             assert!(assert_within(&trace, &head) > 600, "it did read the sums");
             trace.seen.refused(3, "damaged");
@@ -232,12 +238,27 @@ fn nothing_past_the_caps_is_read() {
             tree(&stage.path("b")).into_keys().find(|name| name.to_str().unwrap().ends_with(file));
         let path = stage.path("b").join(name.unwrap());
         std::fs::File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
-        for line in both(TRUST) {
+        for line in uses(TRUST) {
             let trace = Trace::of(&stage, &line);
             trace.seen.refused(3, code);
             let path = path.canonicalize().unwrap().display().to_string();
             let of_it = trace.reads.iter().filter(|(file, ..)| *file == path);
             assert_eq!(of_it.map(|(.., count)| count).sum::<u64>(), 0, "{file} of {size} bytes");
+        }
+    }
+}
+
+#[test]
+fn what_is_longer_than_signed_is_not_read() {
+    for name in ["SHA256SUMS", "oci-layout", "index.json", "lading.json", "catalog.json.zst"] {
+        let stage = bundles().next().unwrap();
+        let path = stage.path("b").join(name).canonicalize().unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
+        for line in uses(TRUST) {
+            let trace = Trace::of(&stage, &line);
+            let read = trace.reads.iter().find(|(file, ..)| *file == path.to_str().unwrap());
+            assert_eq!(read, None, "{name}");
+            assert_eq!(trace.seen.exit, Some(3), "{name}: {:?}", trace.seen);
         }
     }
 }
@@ -259,7 +280,7 @@ fn nothing_is_read_before_trust_documents_hold() {
         stage.put("b", &bundle_of(&directory));
         let is_head = |name: &str| name == "seal" || is_signature(name);
         let head = allowed(&stage, |name| is_head(name) || name.starts_with("trust-"));
-        for line in both("") {
+        for line in uses("") {
             let trace = Trace::of(&stage, &line);
             assert!(assert_within(&trace, &head) > 300, "it did read the documents");
             trace.seen.refused(exit, code);
@@ -278,7 +299,7 @@ fn bundle_of(vector: &std::path::Path) -> crate::build::Files {
 fn what_is_read_is_seen() {
     for stage in bundles() {
         let all = allowed(&stage, |_| true);
-        let trace = Trace::of(&stage, &both(TRUST)[0]);
+        let trace = Trace::of(&stage, &uses(TRUST)[0]);
         let bytes: usize = all.values().map(Vec::len).sum();
         assert!(assert_within(&trace, &all) as usize >= bytes - 1024, "not all of it was read");
         assert_eq!(trace.written.iter().find(|it| it.contains("/b/")), None);
