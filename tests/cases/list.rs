@@ -189,7 +189,9 @@ fn packaging() -> Vec<Case> {
         case(27, RP, "names that one file system holds apart and another does not: none is written or taken")
             .vectors(&["blob-upper-case"])
             .live(medium::names_in_lower_case),
-        case(28, P, "a medium that can only be read").live(medium::read_only),
+        case(28, RP, "a medium that can only be read passes; one that is named as the target is left alone")
+            .live(medium::read_only)
+            .live(medium::named_as_target),
         case(29, S, "the medium is pulled out while it is read").live(crash::medium_pulled),
         case(30, R, "an archive with PAX or GNU headers, `../`, `/`, NUL, or a name twice")
             .vectors(&["archive-pax", "archive-gnu-long-name", "archive-parent"])

@@ -115,6 +115,21 @@ pub(crate) fn read_only() -> Vec<Seen> {
     vec![trace.seen.passes()]
 }
 
+/// A bundle is a layout too. What is imported would spoil it, even if it is the bundle itself.
+pub(crate) fn named_as_target() -> Vec<Seen> {
+    let stage = small();
+    stage.put("other", &build::bundle(build::content()));
+    let before = tree(&stage.path("other"));
+    let import = |target: &str| {
+        let line = format!("import b {TRUST} --to oci:{target}");
+        stage.watch(&line).refused(3, "not-a-layout").names("bundle")
+    };
+    let seen = vec![import("b"), import("other"), import("./other/../b/")];
+    assert!(tree(&stage.path("b")) == before && tree(&stage.path("other")) == before);
+    stage.import_b().passes();
+    seen
+}
+
 pub(crate) fn name_goes_on_behind_nul() -> Vec<Seen> {
     let stage = Stage::new();
     let archive = build::archive(&build::bundle(build::content()));
