@@ -54,6 +54,14 @@ pub enum LayoutError {
         /// What is wrong.
         error: IndexError,
     },
+    /// `oci-layout` or `index.json` is larger than any should be. The input's fault.
+    #[error("{} is larger than {cap} bytes", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The most bytes.
+        cap: u64,
+    },
     /// Content that is not there. The input's fault.
     #[error("{0} is not in the layout")]
     Missing(Digest),

@@ -93,8 +93,7 @@ fn read(root: &Path, name: &str, cap: u64) -> Result<Option<Vec<u8>>, LayoutErro
         .read_to_end(&mut bytes)
         .map_err(|error| FileError::io("read", &path, error))?;
     if bytes.len() as u64 > cap {
-        let error = std::io::Error::other(format!("larger than {cap} bytes"));
-        return Err(FileError::io("read", &path, error).into());
+        return Err(LayoutError::TooLarge { path, cap });
     }
     Ok(Some(bytes))
 }

@@ -140,7 +140,8 @@ fn a_malformed_layout_is_refused_and_left_alone() {
     }
     let huge = std::fs::File::create(root.join("index.json")).unwrap();
     huge.set_len(1 << 30).unwrap();
-    assert!(matches!(Layout::open(root), Err(LayoutError::File(_))));
+    let opened = Layout::open(root);
+    assert!(matches!(opened, Err(LayoutError::TooLarge { cap: MAX_INDEX_SIZE, .. })));
 }
 
 #[test]

@@ -21,8 +21,13 @@ impl LayoutTarget {
     /// Opens the layout in `root`, or makes one there if the directory is empty or absent.
     ///
     /// # Errors
-    /// As [`LayoutWriter::open_or_create`].
+    /// As [`LayoutWriter::open_or_create`]; [`LayoutError::NotALayout`] for a bundle, which would be
+    /// none any more.
     pub fn open_or_create(root: &Path) -> Result<LayoutTarget, LayoutError> {
+        if root.join("seal").exists() {
+            let why = "it is a bundle, and to import there would spoil it";
+            return Err(LayoutError::NotALayout { path: root.to_owned(), why });
+        }
         Ok(LayoutTarget { writer: LayoutWriter::open_or_create(root)? })
     }
 }

@@ -122,6 +122,7 @@ impl From<LayoutError> for Failure {
             LayoutError::Index { .. } | LayoutError::TooManyDocuments => {
                 Failure::new(Exit::Damaged, "bad-layout", error)
             }
+            LayoutError::TooLarge { .. } => Failure::new(Exit::Damaged, "too-large", error),
             LayoutError::Missing(_) => Failure::new(Exit::Damaged, "missing", error)
                 .hint("the layout is not complete; make it anew"),
         }
