@@ -14,8 +14,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use super::TrustError;
 use super::key::{PublicKey, Signer};
+use super::{Purpose, TrustError};
 
 /// The longest signature, in bytes: no bundle has a longer one.
 const MAX_SIGNATURE: u64 = 8 * 1024;
@@ -124,7 +124,8 @@ impl Signer for CommandSigner {
         &self.key
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+    /// The program is told of no purpose: whoever names it on the command line knows.
+    fn sign_for(&self, _: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError> {
         let mut running = self.start(message).map_err(|error| self.failed(error, ""))?;
         let failure = match running.signature.recv_timeout(self.patience) {
             Err(_) => "no answer in time".to_owned(),

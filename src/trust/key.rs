@@ -14,7 +14,7 @@ use super::pem;
 use super::point::{Curve, Point};
 use super::private::Private;
 use super::scheme::Scheme;
-use super::ssh::{self, SshKey};
+use super::ssh::{self, Purpose, SshKey};
 use super::{TrustError, not_a_key};
 use crate::oci::{hex, unhex};
 
@@ -26,12 +26,20 @@ pub trait Signer {
     /// The key that verifies what this signs.
     fn public(&self) -> &PublicKey;
 
-    /// A detached signature over `message`, in the form of the key's scheme. Whoever uses it
-    /// verifies it first, as [`Signature::by`](super::Signature::by) does.
+    /// A detached signature over `message` for `purpose`, in the form of the key's scheme. Whoever
+    /// uses it verifies it first, as [`Signature::by_for`](super::Signature::by_for) does.
     ///
     /// # Errors
     /// When the signer refuses or cannot be reached.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError>;
+    fn sign_for(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError>;
+
+    /// The same over a seal.
+    ///
+    /// # Errors
+    /// The same.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+        self.sign_for(Purpose::Seal, message)
+    }
 }
 
 /// A private key. Wiped from memory when dropped; never shown.
@@ -94,13 +102,13 @@ impl Signer for SecretKey {
         &self.public
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+    fn sign_for(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError> {
         Ok(match &self.public.form {
             Form::Pem { point, .. } => match point.curve() {
                 Curve::Ed25519 => self.private.sign(message),
                 _ => ecdsa_to_der(&self.private.sign(message)),
             },
-            Form::Ssh(key) => ssh::sign(key, &self.private, message),
+            Form::Ssh(key) => ssh::sign(key, &self.private, purpose, message),
         })
     }
 }
@@ -168,7 +176,15 @@ impl PublicKey {
         self.point() == other.point()
     }
 
-    /// Checks a signature by this key over `message`.
+    /// Checks a signature by this key over the seal `message`.
+    ///
+    /// # Errors
+    /// As [`PublicKey::verify_for`].
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+        self.verify_for(Purpose::Seal, message, signature)
+    }
+
+    /// Checks a signature by this key over `message`, made for `purpose`.
     ///
     /// Strict: the form is that of the key's scheme. In Ed25519, one message and key have no second
     /// form of a signature; in ECDSA whoever has one can make a second, which says no more.
@@ -176,14 +192,19 @@ impl PublicKey {
     /// # Errors
     /// [`TrustError::BadSignature`]; for keys of OpenSSH also [`TrustError::MalformedSignature`],
     /// [`TrustError::Namespace`] and [`TrustError::NoTouch`].
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+    pub fn verify_for(
+        &self,
+        purpose: Purpose,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), TrustError> {
         let good = match &self.form {
             Form::Pem { point, .. } => match point.curve() {
                 Curve::Ed25519 => point.verifies(message, signature),
                 _ => ecdsa_from_der(signature)
                     .is_some_and(|signature| point.verifies(message, &signature)),
             },
-            Form::Ssh(key) => return ssh::verify(key, self.id, message, signature),
+            Form::Ssh(key) => return ssh::verify(key, self.id, purpose, message, signature),
         };
         if good { Ok(()) } else { Err(TrustError::BadSignature { key_id: self.id }) }
     }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::TrustError;
 use super::key::{KeyId, PublicKey, Signer};
 use super::point::Curve;
+use super::ssh::Purpose;
 use super::verified::Verified;
 
 /// A detached signature and the key that it is said to be of.
@@ -21,14 +22,26 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Has `signer` sign `message`, and looks whether it did.
+    /// Has `signer` sign the seal `message`, and looks whether it did.
+    ///
+    /// # Errors
+    /// As [`Signature::by_for`].
+    pub fn by(signer: &dyn Signer, message: &[u8]) -> Result<Signature, TrustError> {
+        Signature::by_for(signer, Purpose::Seal, message)
+    }
+
+    /// Has `signer` sign `message` for `purpose`, and looks whether it did.
     ///
     /// # Errors
     /// When it cannot sign; [`TrustError::Signer`] when it gives something else than a signature.
-    pub fn by(signer: &dyn Signer, message: &[u8]) -> Result<Signature, TrustError> {
-        let (key, bytes) = (signer.public(), signer.sign(message)?);
+    pub fn by_for(
+        signer: &dyn Signer,
+        purpose: Purpose,
+        message: &[u8],
+    ) -> Result<Signature, TrustError> {
+        let (key, bytes) = (signer.public(), signer.sign_for(purpose, message)?);
         let key_id = key.key_id();
-        key.verify(message, &bytes)
+        key.verify_for(purpose, message, &bytes)
             .map_err(|why| TrustError::Signer { key_id, why: Box::new(why) })?;
         Ok(Signature { key_id, bytes })
     }

@@ -25,7 +25,7 @@ pub use command::CommandSigner;
 pub use key::{KeyId, PublicKey, SecretKey, Signer};
 pub use keyring::{Keyring, Signature, Signed};
 pub use scheme::Scheme;
-pub use ssh::{AgentSigner, KeyRecord, NAMESPACE};
+pub use ssh::{AgentSigner, KeyRecord, NAMESPACE, Purpose};
 pub use verified::Verified;
 
 fn not_a_key(wanted: &'static str, found: &str) -> TrustError {
@@ -99,10 +99,12 @@ pub enum TrustError {
         what: &'static str,
     },
     /// A signature that was made for another purpose. The input's fault.
-    #[error("the signature of key {key_id} is for the namespace `{}`, not `{NAMESPACE}`", .found.escape_debug())]
+    #[error("the signature of key {key_id} is for the namespace `{}`, not `{expected}`", .found.escape_debug())]
     Namespace {
         /// The key.
         key_id: KeyId,
+        /// What it should be for.
+        expected: &'static str,
         /// What the signature is for.
         found: String,
     },

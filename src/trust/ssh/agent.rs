@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::super::TrustError;
 use super::super::key::{PublicKey, Signer};
 use super::wire::{Reader, put_string};
-use super::{SshKey, sshsig};
+use super::{Purpose, SshKey, sshsig};
 
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
@@ -51,10 +51,10 @@ impl AgentSigner {
         Ok(answer)
     }
 
-    fn request(key: &SshKey, message: &[u8]) -> Vec<u8> {
+    fn request(key: &SshKey, purpose: Purpose, message: &[u8]) -> Vec<u8> {
         let mut request = vec![SIGN_REQUEST];
         put_string(&mut request, key.blob());
-        put_string(&mut request, &sshsig::to_sign(message));
+        put_string(&mut request, &sshsig::to_sign(purpose, message));
         request.extend_from_slice(&0u32.to_be_bytes()); // No flags: they are for RSA.
         request
     }
@@ -65,14 +65,14 @@ impl Signer for AgentSigner {
         &self.key
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+    fn sign_for(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError> {
         let failed = |what: String| TrustError::Agent { key_id: self.key.key_id(), what };
         let key = self.key.as_ssh().ok_or_else(|| failed("it is for OpenSSH keys".to_owned()))?;
-        let answer = self.ask(&AgentSigner::request(key, message));
+        let answer = self.ask(&AgentSigner::request(key, purpose, message));
         let answer = answer.map_err(|error| failed(said(&error)))?;
         let signature = signature(&answer);
         let refused = || "it does not hold the key, or refuses to use it".to_owned();
-        Ok(sshsig::seal(key, signature.ok_or_else(|| failed(refused()))?))
+        Ok(sshsig::seal(key, purpose, signature.ok_or_else(|| failed(refused()))?))
     }
 }
 

@@ -22,7 +22,7 @@ use wire::{Reader, put_string};
 pub use agent::AgentSigner;
 pub(super) use file::{is_private_file, read_private};
 pub use record::KeyRecord;
-pub use sshsig::NAMESPACE;
+pub use sshsig::{NAMESPACE, Purpose};
 pub(super) use sshsig::{sign, verify};
 
 /// The kinds of keys that are taken. No RSA: nothing here needs it.

@@ -14,11 +14,34 @@ use super::super::private::Private;
 use super::wire::{Reader, put_integer, put_string};
 use super::{SshKey, armor};
 
-/// What the signatures are for; `ssh-keygen -n`.
+/// The namespace of seals; `ssh-keygen -n`.
 pub const NAMESPACE: &str = "gapferry-seal";
+/// That of drill records.
+const DRILL: &str = "gapferry-drill";
 const LABEL: &str = "SSH SIGNATURE";
 const MAGIC: &[u8] = b"SSHSIG";
 const VERSION: u32 = 1;
+
+/// What is signed. A signature for one purpose is none for another: signatures of OpenSSH have a
+/// namespace for it; for all others, the first line of what is signed says what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A seal.
+    Seal,
+    /// A drill record.
+    Drill,
+}
+
+impl Purpose {
+    /// The namespace of SSH signatures.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Purpose::Seal => NAMESPACE,
+            Purpose::Drill => DRILL,
+        }
+    }
+}
+
 /// Flags of an authenticator: its holder touched it; and was recognised.
 const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
@@ -40,6 +63,7 @@ struct Envelope<'a> {
 pub(in crate::trust) fn verify(
     key: &SshKey,
     key_id: KeyId,
+    purpose: Purpose,
     message: &[u8],
     text: &[u8],
 ) -> Result<(), TrustError> {
@@ -49,9 +73,10 @@ pub(in crate::trust) fn verify(
     if envelope.key != key.blob {
         return Err(TrustError::BadSignature { key_id });
     }
-    if envelope.namespace != NAMESPACE.as_bytes() {
+    let expected = purpose.namespace();
+    if envelope.namespace != expected.as_bytes() {
         let found = String::from_utf8_lossy(envelope.namespace).chars().take(100).collect();
-        return Err(TrustError::Namespace { key_id, found });
+        return Err(TrustError::Namespace { key_id, expected, found });
     }
     let signed = envelope.signed(message).ok_or_else(|| malformed("its hash is unknown"))?;
     match key.verify(&signed, envelope.signature) {
@@ -63,8 +88,13 @@ pub(in crate::trust) fn verify(
 }
 
 /// The armored signature by `key`, whose private half is `private`.
-pub(in crate::trust) fn sign(key: &SshKey, private: &Private, message: &[u8]) -> Vec<u8> {
-    let raw = private.sign(&to_sign(message));
+pub(in crate::trust) fn sign(
+    key: &SshKey,
+    private: &Private,
+    purpose: Purpose,
+    message: &[u8],
+) -> Vec<u8> {
+    let raw = private.sign(&to_sign(purpose, message));
     let mut signature = Vec::new();
     put_string(&mut signature, key.kind.name().as_bytes());
     match key.kind.curve() {
@@ -77,18 +107,18 @@ pub(in crate::trust) fn sign(key: &SshKey, private: &Private, message: &[u8]) ->
             put_string(&mut signature, &numbers);
         }
     }
-    seal(key, &signature)
+    seal(key, purpose, &signature)
 }
 
 /// What a key signs for `message`.
-pub(super) fn to_sign(message: &[u8]) -> Vec<u8> {
-    signed_data(NAMESPACE.as_bytes(), b"", b"sha512", &Sha512::digest(message))
+pub(super) fn to_sign(purpose: Purpose, message: &[u8]) -> Vec<u8> {
+    signed_data(purpose.namespace().as_bytes(), b"", b"sha512", &Sha512::digest(message))
 }
 
 /// The armored form of what a key made of [`to_sign`].
-pub(super) fn seal(key: &SshKey, signature: &[u8]) -> Vec<u8> {
+pub(super) fn seal(key: &SshKey, purpose: Purpose, signature: &[u8]) -> Vec<u8> {
     let mut bytes = [MAGIC, &VERSION.to_be_bytes()].concat();
-    for part in [&key.blob, NAMESPACE.as_bytes(), b"", b"sha512", signature] {
+    for part in [&key.blob, purpose.namespace().as_bytes(), b"", b"sha512", signature] {
         put_string(&mut bytes, part);
     }
     armor::encode(&bytes, LABEL).into_bytes()

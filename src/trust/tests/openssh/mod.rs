@@ -42,6 +42,24 @@ fn keygen_verifies(dir: &Path, message: &[u8]) -> bool {
     keygen(dir, &line, message)
 }
 
+/// A signature over a drill record is none over a seal of the same bytes, nor the other way round.
+#[test]
+fn a_signature_is_for_one_purpose() {
+    let dir = made("ed25519", "''");
+    let key = SecretKey::from_pem(&read(dir.path(), "id"), None).unwrap();
+    let key_id = key.public().key_id();
+    for (made_for, taken_for) in [(Purpose::Seal, Purpose::Drill), (Purpose::Drill, Purpose::Seal)]
+    {
+        let signature = Signature::by_for(&key, made_for, MESSAGE).unwrap();
+        key.public().verify_for(made_for, MESSAGE, &signature.bytes).unwrap();
+        let (expected, found) = (taken_for.namespace(), made_for.namespace().to_owned());
+        assert_eq!(
+            key.public().verify_for(taken_for, MESSAGE, &signature.bytes),
+            Err(TrustError::Namespace { key_id, expected, found })
+        );
+    }
+}
+
 #[test]
 fn ssh_keygen_takes_our_signatures() {
     for kind in KINDS {
@@ -131,7 +149,10 @@ fn a_signature_that_is_not_quite_it_is_refused() {
     let key_id = key.public().key_id();
     let refused = |bytes: &[u8]| key.public().verify(MESSAGE, bytes).unwrap_err();
     let git = std::fs::read(dir.join("msg.sig")).unwrap();
-    assert_eq!(refused(&git), TrustError::Namespace { key_id, found: "git".to_owned() });
+    assert_eq!(
+        refused(&git),
+        TrustError::Namespace { key_id, expected: NAMESPACE, found: "git".to_owned() }
+    );
     let another = SecretKey::from_pem(&read(made("ed25519", "''").path(), "id"), None).unwrap();
     let by_another = another.sign(MESSAGE).unwrap();
     assert_eq!(refused(&by_another), TrustError::BadSignature { key_id });
