@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 21] = [
+const SUBCOMMANDS: [&str; 22] = [
     "key",
     "key new",
     "key show",
@@ -23,6 +23,7 @@ const SUBCOMMANDS: [&str; 21] = [
     "sign",
     "repack",
     "unpack",
+    "drill",
     "diff",
     "policy",
     "policy check",

@@ -13,6 +13,7 @@ mod completions;
 mod context;
 mod demo;
 mod diff;
+mod drill;
 mod export;
 mod failure;
 mod images;
@@ -83,6 +84,7 @@ enum Command {
     Sign(sign::Args),
     Repack(repack::Args),
     Unpack(unpack::Args),
+    Drill(drill::Args),
     Diff(diff::Args),
     Policy(policy::Args),
     Demo(demo::Args),
@@ -103,6 +105,7 @@ impl Command {
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
+            Command::Drill(args) => drill::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),

@@ -4,6 +4,7 @@
 //! Withstands: symbolic links at any component, FIFOs, devices and sockets in the place of files
 //! (they are never opened for reading in a way that blocks), a crash between writing and renaming.
 
+mod cached;
 mod lock;
 mod part;
 mod section;
