@@ -27,8 +27,7 @@ EXAMPLES:
   Who signed the record, without gapferry:
     openssl pkeyutl -verify -pubin -inkey auditor.key.pub -rawin -in RECORD -sigfile RECORD.*.sig";
 
-/// Prove that a bundle restores: load it into a store to throw away, read all of it back, and leave
-/// a record
+/// Prove that a bundle restores: load it, read all of it back, leave a record
 ///
 /// The bundle is verified, every image is restored to an OCI layout, and every blob and manifest is
 /// read back from there and held against its digest. What this site remembers of its imports is not
