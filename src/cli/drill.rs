@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count, escaped};
 use super::signers::SignerArgs;
+use super::space::SpaceArgs;
 use crate::drill::{self, DrillError, Outcome, Record, Scratch, Sealed, Seconds, Times};
 use crate::files::{self, FileError};
 use crate::import::ImportError;
@@ -52,6 +53,8 @@ pub struct Args {
     signers: SignerArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    space: SpaceArgs,
     /// How many blobs are restored and read at once
     #[arg(long, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -132,6 +135,8 @@ fn drilled(
     });
     (course.seal, course.sealed) = sealed;
     let bundle = verified?;
+    let content = bundle.get().content(bundle.get().images());
+    args.space.layout(store, &content)?;
     let named = |error| explained(error, &bundle);
     let times = &mut course.times;
     timed(&clock, &mut times.restore, || drill::restore(&bundle, store, jobs, progress))
@@ -154,9 +159,10 @@ fn timed<T>(
 
 fn explained(error: DrillError, bundle: &VerifiedBundle) -> Failure {
     match error {
-        DrillError::Import(ImportError::Verify(error)) => {
-            super::verify::explained(error, bundle.get())
-        }
+        DrillError::Import(error) => match *error {
+            ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
+            error => error.into(),
+        },
         error => error.into(),
     }
 }

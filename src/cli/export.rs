@@ -13,6 +13,7 @@ use super::output::{bytes, count, escaped};
 use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
+use super::space::SpaceArgs;
 use crate::bundle::Name;
 use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
 use crate::oci::{Digest, PinnedImage};
@@ -98,6 +99,8 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
     restart: bool,
     #[command(flatten)]
+    space: SpaceArgs,
+    #[command(flatten)]
     signers: SignerArgs,
     #[command(flatten)]
     policy: PolicyArgs,
@@ -164,6 +167,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let order = order(&args, &signers, &bases, journal.as_ref(), context)?;
     let out = &args.packaging.out;
     let resumed = journal.is_some();
+    if !resumed {
+        args.space.export(&plan, &order, out, context)?;
+    }
     let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
     let summary = summary.map_err(|error| stays(error.into(), &args))?;
     check(&args, &signers, &order, resumed, context)?;

@@ -31,6 +31,7 @@ mod registries;
 mod repack;
 mod sign;
 mod signers;
+mod space;
 mod state;
 mod unpack;
 mod verify;

@@ -3,14 +3,13 @@
 //! What is to be there comes from the bundle's proven documents alone; the store is only asked for
 //! it. So a store that lacks something, or holds something else under its digest, is found out.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::DrillError;
 use crate::files::FileError;
 use crate::layout::{Layout, Store as _};
-use crate::oci::{ContentError, Digest, Manifest, Reference, Role, VerifyingReader, read_block};
+use crate::oci::{ContentError, Digest, Reference, Role, VerifyingReader, read_block};
 use crate::pool;
 use crate::report::Progress;
 use crate::verify::{Contents, VerifiedBundle};
@@ -34,28 +33,19 @@ pub struct Tally {
 /// Counts what `bundle` restores to.
 pub fn tally(bundle: &VerifiedBundle) -> Tally {
     let contents = bundle.get();
-    let wanted = wanted(contents);
+    let wanted = contents.content(contents.images());
     let documents = contents.documents().count() as u64;
     Tally {
         images: contents.images().len() as u64,
         documents,
         blobs: wanted.len() as u64 - documents,
-        bytes: wanted.values().sum(),
+        bytes: total(wanted.values()),
     }
 }
 
-/// Every document and blob of the images with its size, from the root of each on.
-fn wanted(contents: &Contents) -> BTreeMap<Digest, u64> {
-    let mut wanted = BTreeMap::new();
-    for image in contents.images() {
-        for document in &image.documents {
-            wanted.insert(document.digest, document.size);
-            let blobs = contents.document(&document.digest).into_iter().flat_map(Manifest::blobs);
-            let aboard = blobs.filter(|blob| !image.omits(&blob.digest));
-            wanted.extend(aboard.map(|blob| (blob.digest, blob.size)));
-        }
-    }
-    wanted
+/// What a catalog states of layers that are made later may be anything.
+fn total<'a>(sizes: impl Iterator<Item = &'a u64>) -> u64 {
+    sizes.fold(0, |sum, size| sum.saturating_add(*size))
 }
 
 /// Reads every name, document and blob of `bundle` from the store, from the medium and not from
@@ -72,8 +62,9 @@ pub fn read_back(
 ) -> Result<(), DrillError> {
     let layout = Layout::open(store)?;
     check_names(bundle.get(), &layout)?;
-    let wanted: Vec<(Digest, u64)> = wanted(bundle.get()).into_iter().collect();
-    progress.begin("reading back", wanted.iter().map(|(_, size)| size).sum());
+    let wanted = bundle.get().content(bundle.get().images());
+    let wanted: Vec<(Digest, u64)> = wanted.into_iter().collect();
+    progress.begin("reading back", total(wanted.iter().map(|(_, size)| size)));
     pool::run(jobs, &wanted, |(digest, size)| prove(&layout, *digest, *size, progress))?;
     progress.end();
     Ok(())

@@ -43,7 +43,7 @@ pub enum DrillError {
     File(#[from] FileError),
     /// The bundle cannot be brought to the store.
     #[error(transparent)]
-    Import(#[from] ImportError),
+    Import(Box<ImportError>),
     /// The store cannot be read.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -67,6 +67,12 @@ pub enum DrillError {
     /// A signer fails.
     #[error(transparent)]
     Sign(#[from] TrustError),
+}
+
+impl From<ImportError> for DrillError {
+    fn from(error: ImportError) -> DrillError {
+        DrillError::Import(Box::new(error))
+    }
 }
 
 /// Brings every image of `bundle` to the store, `jobs` blobs at a time, as an import does.

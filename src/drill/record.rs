@@ -309,8 +309,9 @@ pub fn write(
     signers: &[Box<dyn Signer>],
 ) -> Result<Vec<PathBuf>, DrillError> {
     let bytes = record.to_bytes();
-    let sign = |signer: &Box<dyn Signer>| Signature::by_for(&**signer, Purpose::Drill, &bytes);
-    let signatures = signers.iter().map(sign).collect::<Result<Vec<_>, _>>()?;
+    let signers = signers.iter().map(AsRef::as_ref);
+    let signatures = signers.map(|signer| Signature::by_for(signer, Purpose::Drill, &bytes));
+    let signatures = signatures.collect::<Result<Vec<_>, _>>()?;
     files::write_atomic(path, &bytes)?;
     let mut written = Vec::new();
     for signature in signatures {

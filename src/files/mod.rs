@@ -8,6 +8,7 @@ mod cached;
 mod lock;
 mod part;
 mod section;
+mod space;
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -19,6 +20,7 @@ use rustix::fs::{Mode, OFlags};
 pub use lock::Lock;
 pub use part::{PartFile, open_locked};
 pub use section::Section;
+pub use space::{FAT_LIMIT, Space};
 
 /// What went wrong with a file.
 #[derive(Debug, thiserror::Error)]

@@ -234,7 +234,7 @@ impl From<DrillError> for Failure {
             DrillError::Exists { .. } => Failure::new(Exit::Failed, "exists", error)
                 .hint("choose another place: what is there already is not touched"),
             DrillError::File(error) => error.into(),
-            DrillError::Import(error) => error.into(),
+            DrillError::Import(error) => (*error).into(),
             DrillError::Layout(error) => error.into(),
             DrillError::Sign(error) => error.into(),
             DrillError::Name { .. } | DrillError::Absent { .. } | DrillError::Differs(_) => {
