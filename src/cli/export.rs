@@ -1,5 +1,6 @@
 //! `gapferry export`: writes images to a signed bundle.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -14,8 +15,9 @@ use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
 use super::space::SpaceArgs;
-use crate::bundle::Name;
+use crate::bundle::{Medium, Name, Piece};
 use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
+use crate::files;
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
 use crate::source::Opener;
@@ -86,7 +88,7 @@ pub struct Args {
     /// Hold layers here while they are worked on; beside the bundle unless given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Read the whole bundle back and verify it
+    /// Read the whole bundle back from the medium and verify it
     #[arg(long)]
     read_back: bool,
     /// Say what would be written, and write nothing
@@ -320,6 +322,9 @@ fn check(
     let known = Known { newest: 0, epoch: Some(order.epoch) };
     let site = Site { name: args.destination.clone(), known, ..Site::at(order.created) };
     let written = [args.packaging.out.clone()];
+    if args.read_back {
+        forget(&Medium::gather(&written)?)?;
+    }
     let bundle = verify::verify(&written, &Keyring::of_all(keys)?, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
     // What a journal says was written before is as good as the medium that it lay on.
@@ -327,6 +332,13 @@ fn check(
         super::verify::prove(bundle.get(), context)?;
     }
     Ok(())
+}
+
+/// What is proven next is to come from the medium, and not from what the system has in memory.
+fn forget(medium: &Medium) -> Result<(), Failure> {
+    let written: BTreeSet<PathBuf> =
+        medium.paths().filter_map(|path| medium.get(path)).map(Piece::file).collect();
+    Ok(written.iter().try_for_each(|file| files::forget_written(file))?)
 }
 
 fn print_plan(plan: &Plan, context: &Context) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+pub use cached::forget_written;
 pub use lock::Lock;
 pub use part::{PartFile, open_locked};
 pub use section::Section;
