@@ -90,7 +90,7 @@ fn judge(space: &Space, packaging: Packaging, needed: u64) -> Result<(), Failure
     if space.is_fat && packaging == Packaging::Archive && needed > FAT_LIMIT {
         let message = format!("{place} is FAT, which holds no file of {}", bytes(needed));
         return Err(Failure::new(Exit::Failed, "fat-limit", message)
-            .hint("write volumes to a directory: --volume-size 4GiB"));
+            .hint("write to a directory; a bundle, in volumes: --volume-size 4GiB"));
     }
     Ok(())
 }
