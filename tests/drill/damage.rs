@@ -105,3 +105,33 @@ fn too_few_keys_are_a_failed_drill() {
     let record = record(&work, "r.txt");
     assert_eq!((record.outcome, record.sealed), (failed("threshold"), None));
 }
+
+/// The store fills up while images are restored: what there is of it stays, and the record says how
+/// far it came. On a small file system of its own, if one can be mounted here.
+#[test]
+fn a_store_that_fills_up() {
+    let work = Work::new();
+    export(&work, &["library/busybox:1.35"], "bundle", "");
+    std::fs::create_dir(work.path("m")).unwrap();
+    let drill = format!(
+        "{} drill bundle --to m/store {TRUST} --no-space-check --record r.txt --output json",
+        env!("CARGO_BIN_EXE_gapferry")
+    );
+    let script = format!("mount -t tmpfs -o size=64k none m && {drill}; echo $?; ls m/store");
+    work.write("script", script);
+    let ran = work.tool("unshare -rm sh script").output().unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    let error = String::from_utf8(ran.stderr).unwrap();
+    if !work.path("r.txt").exists() {
+        assert!(error.contains("unshare") || error.contains("mount"), "{error}");
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    assert_eq!(text, "1\nindex.json\noci-layout\n", "{error}");
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(error.contains("what was restored stays in m/store"), "{error}");
+    let record = record(&work, "r.txt");
+    assert_eq!(record.outcome, failed("file"));
+    assert!(record.sealed.is_some());
+    assert!(record.times.restore.is_some() && record.times.read_back.is_none());
+}
