@@ -26,6 +26,7 @@
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
+//! | [`drill`] | proving that a bundle restores |
 //! | [`unpack`] | a bundle as a plain OCI layout |
 //! | [`repack`] | the same bundle in another packaging |
 //! | [`sign`] | adding signatures to a bundle |
@@ -37,6 +38,7 @@ pub mod bundle;
 pub mod chunk;
 pub mod cli;
 pub mod diff;
+pub mod drill;
 pub mod export;
 pub mod files;
 pub mod import;

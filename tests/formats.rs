@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::bundle::{Catalog, Lading, Seal, Sums};
+use gapferry::drill::Record;
 use gapferry::memory::Memory;
 use gapferry::policy::{Policy, PolicyError};
 use gapferry::select::Lock;
@@ -43,6 +44,8 @@ fn the_examples_are_what_they_are_said_to_be() {
     assert_eq!(Lock::parse("lock.md", lock.as_bytes()).unwrap().images().len(), 1);
     let memory = example("memory.md", "memory");
     assert_eq!(Memory::parse(memory.as_bytes(), None).unwrap().to_bytes(), memory.as_bytes());
+    let record = example("drill.md", "drill");
+    assert_eq!(Record::parse(record.as_bytes()).unwrap().to_bytes(), record.as_bytes());
     let catalog = example("catalog.md", "catalog");
     let packed = zstd::bulk::compress(catalog.as_bytes(), 1).unwrap();
     assert_eq!(Catalog::parse(&packed).unwrap().blobs.len(), 2);

@@ -9,6 +9,7 @@ use super::failure::{Exit, Failure};
 use super::input;
 use super::state::StateArgs;
 use crate::bundle::{Name, Packaging, Timestamp};
+use crate::files::FAT_LIMIT;
 use crate::memory::{Entry, Held};
 use crate::trust::{Accepted, KeyRecord, Keyring};
 use crate::verify::{self, Anchor, Contents, Site, VerifiedBundle};
@@ -182,14 +183,11 @@ pub struct PackagingArgs {
     pub volume_size: Option<u64>,
 }
 
-/// FAT32 holds files of up to 4 GiB less one byte.
-const FAT32_LIMIT: u64 = (1 << 32) - 1;
-
 impl PackagingArgs {
     /// The packaging that the options ask for.
     pub fn packaging(&self) -> Packaging {
         match self.volume_size {
-            Some(size) if size == FAT32_LIMIT + 1 => Packaging::Volumes { limit: FAT32_LIMIT },
+            Some(size) if size == FAT_LIMIT + 1 => Packaging::Volumes { limit: FAT_LIMIT },
             Some(limit) => Packaging::Volumes { limit },
             None if self.out.extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
             None => Packaging::Directory,
@@ -242,7 +240,7 @@ mod tests {
     #[test]
     fn four_gib_fits_fat32() {
         let args = |volume_size| PackagingArgs { out: "x".into(), volume_size };
-        assert_eq!(args(Some(1 << 32)).packaging(), Packaging::Volumes { limit: FAT32_LIMIT });
+        assert_eq!(args(Some(1 << 32)).packaging(), Packaging::Volumes { limit: FAT_LIMIT });
         assert_eq!(args(Some(1 << 33)).packaging(), Packaging::Volumes { limit: 1 << 33 });
         assert_eq!(args(None).packaging(), Packaging::Directory);
     }

@@ -1,5 +1,6 @@
 //! `gapferry export`: writes images to a signed bundle.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -13,8 +14,10 @@ use super::output::{bytes, count, escaped};
 use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
-use crate::bundle::Name;
+use super::space::SpaceArgs;
+use crate::bundle::{Medium, Name, Piece};
 use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
+use crate::files;
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
 use crate::source::Opener;
@@ -91,7 +94,7 @@ pub struct Args {
     /// Hold layers here while they are worked on; beside the bundle unless given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Read the whole bundle back and verify it
+    /// Read the whole bundle back from the medium and verify it
     #[arg(long)]
     read_back: bool,
     /// Say what would be written, and write nothing
@@ -103,6 +106,8 @@ pub struct Args {
     /// Give up what an interrupted export left at OUT, and begin anew
     #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
     restart: bool,
+    #[command(flatten)]
+    space: SpaceArgs,
     #[command(flatten)]
     signers: SignerArgs,
     #[command(flatten)]
@@ -182,6 +187,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let order = order(&args, &signers, trusted, journal.as_ref(), context)?;
     let out = &args.packaging.out;
     let resumed = journal.is_some();
+    if !resumed {
+        args.space.export(&plan, &order, out, context)?;
+    }
     let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
     let summary = summary.map_err(|error| stays(error.into(), &args))?;
     check(&args, &signers, (&order, &summary), resumed, context)?;
@@ -336,6 +344,9 @@ fn check(
     let epoch = Some(summary.seal.epoch);
     let site = Site { name: args.destination.clone(), epoch, ..Site::at(order.created) };
     let written = [args.packaging.out.clone()];
+    if args.read_back {
+        forget(&Medium::gather(&written)?)?;
+    }
     let known = order.chain.map_or(0, |chain| chain.newest().number.into());
     let anchor = Anchor::Keys { keys: Keyring::of_all(keys)?, known };
     let bundle = verify::verify(&written, &anchor, &site)
@@ -345,6 +356,13 @@ fn check(
         super::verify::prove(bundle.get(), context)?;
     }
     Ok(())
+}
+
+/// What is proven next is to come from the medium, and not from what the system has in memory.
+fn forget(medium: &Medium) -> Result<(), Failure> {
+    let written: BTreeSet<PathBuf> =
+        medium.paths().filter_map(|path| medium.get(path)).map(Piece::file).collect();
+    Ok(written.iter().try_for_each(|file| files::forget_written(file))?)
 }
 
 /// What would travel. What packing saves only shows when layers are read.

@@ -13,6 +13,7 @@ use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
 use super::registries;
+use super::space::SpaceArgs;
 use super::verify::skipped;
 use crate::files;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
@@ -63,6 +64,8 @@ pub struct Args {
     /// stream
     #[arg(long)]
     restore: bool,
+    #[command(flatten)]
+    space: SpaceArgs,
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
@@ -122,6 +125,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);
     };
+    if let To::Layout(path) = &args.to {
+        let images = plan.images.iter().map(|planned| planned.image);
+        args.space.layout(path, &bundle.get().content(images))?;
+    }
     let target = args.target(context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =

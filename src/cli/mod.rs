@@ -13,6 +13,7 @@ mod completions;
 mod context;
 mod demo;
 mod diff;
+mod drill;
 mod export;
 mod failure;
 mod images;
@@ -30,6 +31,7 @@ mod registries;
 mod repack;
 mod sign;
 mod signers;
+mod space;
 mod state;
 mod trust;
 mod unpack;
@@ -85,6 +87,7 @@ enum Command {
     Sign(sign::Args),
     Repack(repack::Args),
     Unpack(unpack::Args),
+    Drill(drill::Args),
     Diff(diff::Args),
     Policy(policy::Args),
     Demo(demo::Args),
@@ -106,6 +109,7 @@ impl Command {
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
+            Command::Drill(args) => drill::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),

@@ -32,6 +32,7 @@ pub fn choose(args: &OutputArgs, terminal: bool) -> Box<dyn Progress> {
 fn line(event: &Event, verbose: bool) -> Option<String> {
     let text = match event {
         Event::Warning { host, text } => return Some(escaped(&format!("warning: {host}: {text}"))),
+        Event::Doubt { what } => return Some(escaped(&format!("warning: {what}"))),
         Event::Retry { host, why, wait_ms } => format!("{host}: {why}; next try in {wait_ms} ms"),
         Event::Done { what } => what.clone(),
     };

@@ -6,6 +6,7 @@ use super::bundles::{BundleArgs, PackagingArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::escaped;
+use super::space::SpaceArgs;
 use crate::repack::repack;
 
 const EXAMPLES: &str = "\
@@ -27,6 +28,8 @@ pub struct Args {
     #[command(flatten)]
     packaging: PackagingArgs,
     #[command(flatten)]
+    space: SpaceArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     /// How many blobs are copied at once
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -41,6 +44,7 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let contents = args.trust.look(&args.bundle.places, context)?;
     let (out, packaging) = (&args.packaging.out, args.packaging.packaging());
+    args.space.check(out, packaging, contents.seal().bytes)?;
     repack(&contents, out, packaging, args.jobs.into(), context.progress())?;
     let shown = out.to_string_lossy();
     if context.json() {

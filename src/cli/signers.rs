@@ -26,8 +26,8 @@ pub struct SignerArgs {
     /// The first line of this file opens encrypted private keys
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// Sign with a program (repeatable): it gets the seal on standard input and prints the signature
-    /// of that public key. Words may be in quotes; no shell is between
+    /// Sign with a program (repeatable): it gets what is to be signed on standard input and prints
+    /// the signature of that public key. Words may be in quotes; no shell is between
     #[arg(long, value_name = "PUBLIC-KEY=PROGRAM ARG...")]
     pub signer_command: Vec<SignerCommand>,
     /// How long a program or ssh-agent may take, for a PIN or a touch

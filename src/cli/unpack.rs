@@ -8,6 +8,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{count, escaped};
+use super::space::SpaceArgs;
 use crate::bundle::Packaging;
 use crate::unpack::unpack;
 
@@ -31,6 +32,8 @@ pub struct Args {
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
     #[command(flatten)]
+    space: SpaceArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     /// How many blobs are written at once
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -48,6 +51,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         true => Packaging::Archive,
         false => Packaging::Directory,
     };
+    let content = bundle.get().content(bundle.get().images());
+    let needed = content.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
+    args.space.check(&args.out, packaging, needed)?;
     unpack(&bundle, &args.out, packaging, args.jobs.into(), context.progress())?;
     let (out, images) = (args.out.to_string_lossy(), bundle.get().images().len());
     if context.json() {

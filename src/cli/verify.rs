@@ -146,7 +146,11 @@ pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
     prove_layers(contents, context).map(|_| ())
 }
 
-fn prove_blobs(contents: &Contents, context: &Context) -> Result<(), Failure> {
+/// Proves every blob and pack.
+///
+/// # Errors
+/// When anything is damaged.
+pub fn prove_blobs(contents: &Contents, context: &Context) -> Result<(), Failure> {
     contents.prove_blobs(context.progress()).map_err(|damage| first(damage, contents, context))
 }
 

@@ -4,9 +4,11 @@
 //! Withstands: symbolic links at any component, FIFOs, devices and sockets in the place of files
 //! (they are never opened for reading in a way that blocks), a crash between writing and renaming.
 
+mod cached;
 mod lock;
 mod part;
 mod section;
+mod space;
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,9 +17,11 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+pub use cached::forget_written;
 pub use lock::Lock;
 pub use part::{PartFile, open_locked};
 pub use section::Section;
+pub use space::{FAT_LIMIT, Space};
 
 /// What went wrong with a file.
 #[derive(Debug, thiserror::Error)]

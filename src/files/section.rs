@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use super::cached::forget;
+
 /// Some bytes of an open file. Reading takes from its front; a clone reads on by itself.
 #[derive(Debug, Clone)]
 pub struct Section {
@@ -29,6 +31,12 @@ impl Section {
         let start = start.min(self.size);
         let size = size.min(self.size - start);
         Section { file: Arc::clone(&self.file), start: self.start + start, size }
+    }
+
+    /// Has the system drop what it holds of the file in memory, so that it is read from the medium
+    /// next. It may decline, and what is not written out yet stays.
+    pub fn forget(&self) {
+        forget(&self.file);
     }
 
     /// Bytes still to be read.

@@ -20,6 +20,11 @@ pub enum Event {
         /// Its words.
         text: String,
     },
+    /// The work may not come to its end.
+    Doubt {
+        /// Why, in a few words.
+        what: String,
+    },
     /// A step of the work is done.
     Done {
         /// What, in a few words.

@@ -10,6 +10,8 @@ pub enum Purpose {
     Seal,
     /// A trust document.
     Trust,
+    /// The record of a drill.
+    Drill,
 }
 
 impl Purpose {
@@ -18,6 +20,7 @@ impl Purpose {
         match self {
             Purpose::Seal => "gapferry-seal",
             Purpose::Trust => "gapferry-trust",
+            Purpose::Drill => "gapferry-drill",
         }
     }
 }

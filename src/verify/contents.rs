@@ -139,6 +139,24 @@ impl Contents {
         self.documents.values()
     }
 
+    /// Every document and blob that `images` bring to a target, each once with its size in bytes:
+    /// from the root of each on, but for what stays behind.
+    pub fn content<'a>(
+        &self,
+        images: impl IntoIterator<Item = &'a PinnedImage>,
+    ) -> BTreeMap<Digest, u64> {
+        let mut content = BTreeMap::new();
+        for image in images {
+            for document in &image.documents {
+                content.insert(document.digest, document.size);
+                let blobs = self.document(&document.digest).into_iter().flat_map(Manifest::blobs);
+                let travel = blobs.filter(|blob| !image.omits(&blob.digest));
+                content.extend(travel.map(|blob| (blob.digest, blob.size)));
+            }
+        }
+        content
+    }
+
     /// Every document, blob and pack with its size in bytes, in the order in which a bundle holds
     /// them.
     pub fn places(&self) -> Vec<(BlobPath, u64)> {

@@ -105,7 +105,8 @@ fn a_medium_that_is_full() {
     }
     for out in ["m/out", "m/out.tar", "m/out --volume-size 4GiB"] {
         let export = format!(
-            "{} export oci:{TESTDATA}/images:library/busybox:1.35 --key a.key -o {out}",
+            "{} export oci:{TESTDATA}/images:library/busybox:1.35 --key a.key -o {out} \
+             --no-space-check",
             env!("CARGO_BIN_EXE_gapferry")
         );
         let script = format!(
@@ -119,4 +120,82 @@ fn a_medium_that_is_full() {
         assert_eq!(text, "exit 1\nunsealed\nexit 0\n", "{out}: {error}");
         assert!(error.contains("No space left on device"), "{error}");
     }
+}
+
+/// Whatever writes asks before whether there is room, says what is needed, and writes nothing.
+#[test]
+fn a_medium_that_is_too_small() {
+    let work = Work::new();
+    std::fs::create_dir(work.path("m")).unwrap();
+    let (can, _) = work.tool("unshare -rm mount -t tmpfs -o size=64k none m");
+    if !can {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    let image = format!("oci:{TESTDATA}/images:library/busybox:1.35");
+    work.ok(&format!("export {image} --key a.key -o good --store-layers"));
+    let trust = "--trust a.key.pub";
+    for line in [
+        format!("export {image} --key a.key -o m/out --store-layers"),
+        format!("export {image} --key a.key -o m/out.tar --pack always"),
+        format!("export {image} --key a.key -o out --pack always --scratch m"),
+        format!("repack good -o m/out.tar {trust}"),
+        format!("unpack good -o m/out {trust}"),
+        format!("import good --to oci:m/out {trust}"),
+        format!("drill good --to m/out {trust} --record record.txt"),
+    ] {
+        let line = format!("{} {line} --output json", env!("CARGO_BIN_EXE_gapferry"));
+        let script = format!(
+            "mount -t tmpfs -o size=64k none m; {line}; echo exit $?; find m out -mindepth 1
+             mount -o remount,size=64m m; {line} >&2; echo exit $?; rm -rf out"
+        );
+        let _ = std::fs::remove_file(work.path("record.txt"));
+        let script = script.replace("find", "rm -f record.txt; find");
+        let ran = work.command("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let error = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(text, "exit 1\nexit 0\n", "{line}: {error}");
+        assert!(error.contains(r#""code":"no-space""#), "{line}: {error}");
+        assert!(
+            error.contains("needs 1.0") && error.contains("MiB, 64.00 KiB are free on"),
+            "{error}"
+        );
+    }
+}
+
+/// What may fit when it is packed is begun, and told of.
+#[test]
+fn a_medium_that_may_be_too_small() {
+    let work = Work::new();
+    std::fs::create_dir(work.path("m")).unwrap();
+    let (can, _) = work.tool("unshare -rm mount -t tmpfs -o size=64k none m");
+    if !can {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    // Bytes that do not compress, the same in both layers.
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    std::fs::write(work.path("noise"), (0..3_000_000).map(|_| next()).collect::<Vec<u8>>())
+        .unwrap();
+    let layers = ["one", "two"];
+    for layer in layers {
+        work.tool_ok(&format!("umoci init --layout {layer}-oci"));
+        work.tool_ok(&format!("umoci new --image {layer}-oci:1"));
+        work.tool_ok(&format!("umoci insert --rootless --image {layer}-oci:1 noise /{layer}"));
+    }
+    let images: Vec<String> = layers.iter().map(|it| format!("{it}:1=oci:{it}-oci:1")).collect();
+    let export = format!(
+        "{} export {} --key a.key -o m/out --pack always --scratch .",
+        env!("CARGO_BIN_EXE_gapferry"),
+        images.join(" ")
+    );
+    let script = format!("mount -t tmpfs -o size=5m none m; {export}");
+    let ran = work.command("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap();
+    let error = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{error}");
+    assert!(error.starts_with("warning: as it is, or less when packed: needs 5.7"), "{error}");
 }

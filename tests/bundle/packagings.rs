@@ -131,3 +131,41 @@ fn a_read_only_medium_will_do() {
     set(&work.path("d"), 0o755);
     assert!(tree(&work.path("d")) == before);
 }
+
+/// Between writing a file and reading it back, the system is asked to drop it from memory: each
+/// file once, after it was synced, and before it is read.
+#[test]
+fn what_is_read_back_is_asked_of_the_medium() {
+    let work = Work::new();
+    let gapferry = env!("CARGO_BIN_EXE_gapferry");
+    for (out, more) in [("d", ""), ("a.tar", ""), ("v", " --volume-size 2MiB")] {
+        let export =
+            format!("{gapferry} export {IMAGES} -o {out} --key a.key{more} --progress none");
+        let export = export.replace("TESTDATA", super::TESTDATA);
+        let trace = "strace -f -y -e trace=fsync,fadvise64,pread64,read -o trace";
+        work.tool_ok(&format!("{trace} {export} --read-back"));
+        let calls = std::fs::read_to_string(work.path("trace")).unwrap();
+        let calls: Vec<&str> = calls.lines().collect();
+        let written = match work.path(out).is_dir() {
+            true => {
+                tree(&work.path(out)).into_keys().map(|name| work.path(out).join(name)).collect()
+            }
+            false => vec![work.path(out)],
+        };
+        for path in written {
+            let of = format!("<{}>", path.canonicalize().unwrap().display());
+            let at = |from: usize, call: &str| {
+                let fits = |line: &&str| line.contains(call) && line.contains(&of);
+                calls[from..].iter().position(fits).map(|at| from + at)
+            };
+            let forgotten = at(0, "fadvise64(").unwrap_or_else(|| panic!("{of} is not forgotten"));
+            assert!(calls[forgotten].ends_with("0, 0, POSIX_FADV_DONTNEED) = 0"), "{of}");
+            assert!(at(0, "fsync(").is_some_and(|synced| synced < forgotten), "{of}");
+            assert!(at(forgotten, "read").is_some(), "{of} is not read back");
+        }
+    }
+    let plain = format!("{gapferry} export {IMAGES} -o plain --key a.key");
+    let plain = plain.replace("TESTDATA", super::TESTDATA);
+    work.tool_ok(&format!("strace -f -e trace=fadvise64 -o trace {plain}"));
+    assert!(!std::fs::read_to_string(work.path("trace")).unwrap().contains("fadvise64("));
+}

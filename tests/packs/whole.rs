@@ -85,8 +85,8 @@ fn a_zstd_layer_gives_and_takes_content_only_if_it_is_packed() {
     let names = ["new-libzstd:1", "old-libzstd:1"];
     let line = format!("export {} --key release.key", sources(&names));
     work.ok(&format!("{line} -o auto"));
-    work.ok(&format!("{line} -o always --pack always"));
-    work.ok(&format!("{line} -o again --pack always --jobs 1"));
+    work.ok(&format!("{line} -o always --pack always --sequence 1700000001"));
+    work.ok(&format!("{line} -o again --pack always --sequence 1700000001 --jobs 1"));
     let shown = work.json(&format!("inspect auto {TRUST}"));
     // Nobody takes from a stored one, so both look new.
     assert_eq!(names.map(|name| had(&shown, &layers[name][0])), ["unshared"; 2]);

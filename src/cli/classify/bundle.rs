@@ -3,6 +3,7 @@
 use super::super::failure::{Exit, Failure};
 use super::read;
 use crate::bundle::{CatalogError, MediumError, WriteError};
+use crate::drill::DrillError;
 use crate::export::{ExportError, JournalError};
 use crate::import::{ImportError, InvalidMapping};
 use crate::memory::MemoryError;
@@ -254,6 +255,23 @@ impl From<UnpackError> for Failure {
         match error {
             UnpackError::Verify(error) => error.into(),
             UnpackError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<DrillError> for Failure {
+    fn from(error: DrillError) -> Failure {
+        match error {
+            DrillError::Exists { .. } => Failure::new(Exit::Failed, "exists", error)
+                .hint("choose another place: what is there already is not touched"),
+            DrillError::File(error) => error.into(),
+            DrillError::Import(error) => (*error).into(),
+            DrillError::Layout(error) => error.into(),
+            DrillError::Sign(error) => error.into(),
+            DrillError::Name { .. } | DrillError::Absent { .. } | DrillError::Differs(_) => {
+                Failure::new(Exit::Failed, "read-back", error)
+                    .hint("is the disk of the scratch store sound? does anybody else write there?")
+            }
         }
     }
 }
