@@ -215,7 +215,11 @@ fn describe(image: &PinnedImage, contents: &Contents) -> String {
         text += &format!("  left behind{platform}  {}\n", omitted.digest);
     }
     if let Some((whole, aboard)) = saved(image, contents) {
-        text += &format!("  packed layers of {} take {} aboard\n", bytes(whole), bytes(aboard));
+        text += &format!(
+            "  packed layers of {} take {} aboard, with what they share\n",
+            bytes(whole),
+            bytes(aboard)
+        );
     }
     text + &layers(image, contents) + "\n"
 }

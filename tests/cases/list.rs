@@ -274,14 +274,14 @@ fn crashes() -> Vec<Case> {
             .also(&["tests/interrupted/kills.rs::killed_at_a_thousand_calls"]),
         case(54, S, "an import that is killed: no tag before its blobs")
             .live(crash::import_killed)
-            .also(&["tests/interrupted/imports.rs::killed_at_every_call_that_writes"]),
+            .also(&["tests/interrupted/imports.rs::killed_at_a_thousand_calls"]),
         case(55, S, "no space left at any write").live(crash::no_space).also(&[
             "tests/bundle/failures.rs::a_medium_that_is_full",
-            "tests/interrupted/imports.rs::faults_at_every_call",
+            "tests/interrupted/imports.rs::faults_at_many_calls",
         ]),
         case(56, S, "what was written cannot be synced: nothing is sealed or tagged")
             .live(crash::no_sync)
-            .also(&["tests/interrupted/kills.rs::faults_at_every_call"]),
+            .also(&["tests/interrupted/kills.rs::faults_at_many_calls"]),
         case(57, R, "two imports at once: the second is refused")
             .live(crash::two_imports)
             .also(&["tests/replay/broken.rs::of_two_imports_at_once_one_is_refused"]),
