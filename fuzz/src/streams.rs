@@ -74,7 +74,7 @@ pub fn encoders(data: &[u8]) {
         "klauspost-1:3",
         "klauspost-1:5",
         "klauspost-1a:4",
-        "klauspost-2a:9",
+        "pgzip-1:65536:klauspost-2a:9",
         "klauspost-1:huffman",
         "pgzip-1:16385:klauspost-1:5",
         "zlib-1:1",
