@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::oci::Digest;
-use crate::trust::{Name, Timestamp};
+use crate::trust::{Lines, MalformedLine, Name, Timestamp};
 
 /// The largest seal, in bytes.
 pub const MAX_SEAL_SIZE: u64 = 16 * 1024;
@@ -69,6 +69,12 @@ pub enum SealError {
     NotCanonical,
 }
 
+impl From<MalformedLine> for SealError {
+    fn from(MalformedLine { line, field }: MalformedLine) -> SealError {
+        SealError::Line { line, field }
+    }
+}
+
 impl Seal {
     /// The seal's bytes: the one spelling of its meaning.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -106,11 +112,11 @@ impl Seal {
             return Err(SealError::TooLarge);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| SealError::NotCanonical)?;
-        let mut lines = Lines { lines: text.split('\n').collect(), at: 0 };
-        if lines.next() != Some(FIRST_LINE) {
+        let mut lines = Lines::of(text);
+        if lines.take() != Some(FIRST_LINE) {
             return Err(SealError::Version);
         }
-        let seal = lines.seal()?;
+        let seal = read(&mut lines)?;
         if seal.to_bytes() != bytes {
             return Err(SealError::NotCanonical);
         }
@@ -118,60 +124,36 @@ impl Seal {
     }
 }
 
-struct Lines<'a> {
-    lines: Vec<&'a str>,
-    at: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn next(&mut self) -> Option<&'a str> {
-        self.at += 1;
-        self.lines.get(self.at - 1).copied()
+fn read(lines: &mut Lines<'_>) -> Result<Seal, MalformedLine> {
+    let mut seal = Seal {
+        stream: lines.field("stream", |text| text.parse().ok())?,
+        epoch: lines.field("epoch", |text| text.parse().ok())?,
+        sequence: lines.field("sequence", |text| text.parse().ok())?,
+        previous: lines.field("previous", |text| or("none", text, sha256))?,
+        created: lines.field("created", |text| text.parse().ok())?,
+        expires: lines.field("expires", |text| or("never", text, |text| text.parse().ok()))?,
+        destination: lines
+            .field("destination", |text| or("any", text, |text| text.parse().ok()))?,
+        requires: Vec::new(),
+        trust: 0,
+        images: 0,
+        files: 0,
+        bytes: 0,
+        sums: Digest::of(b""),
+        sums_size: 0,
+    };
+    while lines.is_next("requires") {
+        seal.requires.push(lines.field("requires", sha256)?);
     }
-
-    fn seal(&mut self) -> Result<Seal, SealError> {
-        let mut seal = Seal {
-            stream: self.field("stream", |text| text.parse().ok())?,
-            epoch: self.field("epoch", |text| text.parse().ok())?,
-            sequence: self.field("sequence", |text| text.parse().ok())?,
-            previous: self.field("previous", |text| or("none", text, sha256))?,
-            created: self.field("created", |text| text.parse().ok())?,
-            expires: self.field("expires", |text| or("never", text, |text| text.parse().ok()))?,
-            destination: self
-                .field("destination", |text| or("any", text, |text| text.parse().ok()))?,
-            requires: Vec::new(),
-            trust: 0,
-            images: 0,
-            files: 0,
-            bytes: 0,
-            sums: Digest::of(b""),
-            sums_size: 0,
-        };
-        while self.lines.get(self.at).is_some_and(|line| line.starts_with("requires: ")) {
-            seal.requires.push(self.field("requires", sha256)?);
-        }
-        seal.trust = self.field("trust", |text| text.parse().ok())?;
-        seal.images = self.field("images", |text| text.parse().ok())?;
-        seal.files = self.field("files", |text| text.parse().ok())?;
-        seal.bytes = self.field("bytes", |text| text.parse().ok())?;
-        (seal.sums, seal.sums_size) = self.field("sums", |text| {
-            let (digest, size) = text.split_once(' ')?;
-            Some((sha256(digest)?, size.parse().ok()?))
-        })?;
-        Ok(seal)
-    }
-
-    fn field<T>(
-        &mut self,
-        field: &'static str,
-        read: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, SealError> {
-        let line = self.next().unwrap_or("");
-        line.strip_prefix(field)
-            .and_then(|rest| rest.strip_prefix(": "))
-            .and_then(read)
-            .ok_or(SealError::Line { line: self.at, field })
-    }
+    seal.trust = lines.field("trust", |text| text.parse().ok())?;
+    seal.images = lines.field("images", |text| text.parse().ok())?;
+    seal.files = lines.field("files", |text| text.parse().ok())?;
+    seal.bytes = lines.field("bytes", |text| text.parse().ok())?;
+    (seal.sums, seal.sums_size) = lines.field("sums", |text| {
+        let (digest, size) = text.split_once(' ')?;
+        Some((sha256(digest)?, size.parse().ok()?))
+    })?;
+    Ok(seal)
 }
 
 /// Version 1 names content by SHA-256 alone.

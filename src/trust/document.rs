@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::TrustError;
 use super::key::{KeyId, PublicKey};
 use super::keyring::Keyring;
+use super::lines::{Lines, MalformedLine};
 use super::name::Name;
 use super::paper::MAX_NUMBER;
 use super::timestamp::Timestamp;
@@ -119,6 +120,12 @@ pub enum DocumentError {
     NotCanonical,
 }
 
+impl From<MalformedLine> for DocumentError {
+    fn from(MalformedLine { line, field }: MalformedLine) -> DocumentError {
+        DocumentError::Line { line, field }
+    }
+}
+
 impl DatedKey {
     /// Whether the key counts at that time.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
@@ -153,11 +160,11 @@ impl Document {
             return Err(DocumentError::TooLarge);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotCanonical)?;
-        let mut lines = Lines { lines: text.split('\n').collect(), at: 0 };
-        if lines.next() != Some(FIRST_LINE) {
+        let mut lines = Lines::of(text);
+        if lines.take() != Some(FIRST_LINE) {
             return Err(DocumentError::Version);
         }
-        let document = lines.document()?;
+        let document = read(&mut lines)?;
         document.check()?;
         match document.to_bytes() == bytes {
             true => Ok(document),
@@ -229,69 +236,43 @@ fn stream_words(name: &Name, stream: &Stream) -> String {
     format!("{} epoch={epoch} threshold={threshold}{ids}", name.as_str())
 }
 
-struct Lines<'a> {
-    lines: Vec<&'a str>,
-    at: usize,
+fn read(lines: &mut Lines<'_>) -> Result<Document, DocumentError> {
+    let number = |text: &str| text.parse().ok().filter(|it| (1..=MAX_NUMBER).contains(it));
+    Ok(Document {
+        name: lines.field("name", |text| text.parse().ok())?,
+        number: lines.field("number", number)?,
+        previous: lines.field("previous", previous)?,
+        created: lines.field("created", |text| text.parse().ok())?,
+        root_threshold: lines.field("root-threshold", |text| text.parse().ok())?,
+        roots: keys(lines, "root")?,
+        keys: keys(lines, "key")?,
+        streams: streams(lines)?,
+    })
 }
 
-impl<'a> Lines<'a> {
-    fn next(&mut self) -> Option<&'a str> {
-        self.at += 1;
-        self.lines.get(self.at - 1).copied()
-    }
-
-    fn document(&mut self) -> Result<Document, DocumentError> {
-        let number = |text: &str| text.parse().ok().filter(|it| (1..=MAX_NUMBER).contains(it));
-        Ok(Document {
-            name: self.field("name", |text| text.parse().ok())?,
-            number: self.field("number", number)?,
-            previous: self.field("previous", previous)?,
-            created: self.field("created", |text| text.parse().ok())?,
-            root_threshold: self.field("root-threshold", |text| text.parse().ok())?,
-            roots: self.keys("root")?,
-            keys: self.keys("key")?,
-            streams: self.streams()?,
-        })
-    }
-
-    /// The keys of the lines that follow. A key that stands twice is one key fewer when it is written
-    /// again, so that is found there, as is any other order.
-    fn keys(&mut self, field: &'static str) -> Result<BTreeMap<KeyId, DatedKey>, DocumentError> {
-        let mut keys = BTreeMap::new();
-        while self.is_next(field) {
-            let (id, key) = self.field(field, key)?;
-            if key.key.key_id() != id {
-                return Err(DocumentError::KeyId { line: self.at });
-            }
-            keys.insert(id, key);
+/// The keys of the lines that follow. A key that stands twice is one key fewer when it is written
+/// again, so that is found there, as is any other order.
+fn keys(
+    lines: &mut Lines<'_>,
+    field: &'static str,
+) -> Result<BTreeMap<KeyId, DatedKey>, DocumentError> {
+    let mut keys = BTreeMap::new();
+    while lines.is_next(field) {
+        let (id, key) = lines.field(field, key)?;
+        if key.key.key_id() != id {
+            return Err(DocumentError::KeyId { line: lines.taken() });
         }
-        Ok(keys)
+        keys.insert(id, key);
     }
+    Ok(keys)
+}
 
-    fn streams(&mut self) -> Result<BTreeMap<Name, Stream>, DocumentError> {
-        let mut streams = BTreeMap::new();
-        while self.is_next("stream") {
-            streams.extend([self.field("stream", stream)?]);
-        }
-        Ok(streams)
+fn streams(lines: &mut Lines<'_>) -> Result<BTreeMap<Name, Stream>, MalformedLine> {
+    let mut streams = BTreeMap::new();
+    while lines.is_next("stream") {
+        streams.extend([lines.field("stream", stream)?]);
     }
-
-    fn is_next(&self, field: &str) -> bool {
-        let next = self.lines.get(self.at).and_then(|line| line.strip_prefix(field));
-        next.is_some_and(|rest| rest.starts_with(": "))
-    }
-
-    fn field<T>(
-        &mut self,
-        field: &'static str,
-        read: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, DocumentError> {
-        let line = self.next().unwrap_or("");
-        line.strip_prefix(field)
-            .and_then(|rest| rest.strip_prefix(": "))
-            .and_then(read)
-            .ok_or(DocumentError::Line { line: self.at, field })
-    }
+    Ok(streams)
 }
 
 fn previous(text: &str) -> Option<Option<Digest>> {

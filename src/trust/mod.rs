@@ -18,6 +18,7 @@ mod encryption;
 mod folder;
 mod key;
 mod keyring;
+mod lines;
 mod name;
 mod paper;
 mod pem;
@@ -39,6 +40,7 @@ pub use draft::{Standing, Workbook};
 pub use folder::{Accepted, read_papers};
 pub use key::{KeyId, PublicKey, SecretKey, Signer};
 pub use keyring::{Keyring, Signature, Signed};
+pub use lines::{Lines, MalformedLine};
 pub use name::{InvalidName, Name};
 pub use paper::{
     InvalidTrustFile, MAX_DOCUMENT_SIGNATURES, MAX_DOCUMENTS, MAX_NUMBER, Paper, PaperError,
