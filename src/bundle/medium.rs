@@ -41,6 +41,10 @@ const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
 pub struct Medium {
     pieces: BTreeMap<BundlePath, Piece>,
     volumes: Vec<u32>,
+    /// Volumes may be cut short or unreadable from some byte on.
+    lenient: bool,
+    /// The first volume that is.
+    cut: Option<PathBuf>,
 }
 
 /// Where a file of a bundle lies.
@@ -103,7 +107,21 @@ impl Medium {
     /// # Errors
     /// Every [`MediumError`].
     pub fn gather(places: &[PathBuf]) -> Result<Medium, MediumError> {
-        let mut medium = Medium { pieces: BTreeMap::new(), volumes: Vec::new() };
+        Medium::find(places, false)
+    }
+
+    /// The same, with what can be found in volumes that are damaged: the members up to the first
+    /// whose header is none.
+    ///
+    /// # Errors
+    /// As [`Medium::gather`], but for what is wrong within a volume.
+    pub fn gather_readable(places: &[PathBuf]) -> Result<Medium, MediumError> {
+        Medium::find(places, true)
+    }
+
+    fn find(places: &[PathBuf], lenient: bool) -> Result<Medium, MediumError> {
+        let mut medium =
+            Medium { pieces: BTreeMap::new(), volumes: Vec::new(), lenient, cut: None };
         for place in places {
             let kind =
                 std::fs::metadata(place).map_err(|error| FileError::io("open", place, error))?;
@@ -114,10 +132,10 @@ impl Medium {
                     let root = Arc::new(files::parent(place));
                     medium.file(&root, path, PathBuf::from(name))?;
                 }
-                Err(_) => {
-                    medium.archive(place)?;
-                    medium.volumes.extend(volume_number(name));
-                }
+                Err(_) => match volume_number(name) {
+                    Some(number) => medium.volume(place, number)?,
+                    None => medium.archive(place)?,
+                },
             }
         }
         if medium.pieces.is_empty() {
@@ -145,6 +163,11 @@ impl Medium {
         &self.volumes
     }
 
+    /// A volume that [`Medium::gather_readable`] could not read to its end; `None` when there is none.
+    pub fn cut(&self) -> Option<&Path> {
+        self.cut.as_deref()
+    }
+
     fn add(&mut self, path: BundlePath, piece: Piece) -> Result<(), MediumError> {
         if self.pieces.len() >= MAX_FILES {
             return Err(MediumError::TooMany);
@@ -170,8 +193,7 @@ impl Medium {
             if name == "blobs" {
                 self.blobs(&shared)?;
             } else if let Some(number) = volume_number(name) {
-                self.archive(&entry.path())?;
-                self.volumes.push(number);
+                self.volume(&entry.path(), number)?;
             } else if let Ok(path) = name.parse() {
                 self.file(&shared, path, PathBuf::from(name))?;
             } else if !COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
@@ -221,6 +243,19 @@ impl Medium {
         }
         let place = Place::File { root: root.clone(), path: relative };
         self.add(path, Piece { place, size: kind.len() })
+    }
+
+    fn volume(&mut self, path: &Path, number: u32) -> Result<(), MediumError> {
+        match self.archive(path) {
+            Err(MediumError::Framing { .. } | MediumError::File(FileError::Io { .. }))
+                if self.lenient =>
+            {
+                self.cut.get_or_insert_with(|| path.to_owned());
+            }
+            other => other?,
+        }
+        self.volumes.push(number);
+        Ok(())
     }
 
     /// Reads the headers of an archive or a volume, from one to the next by seeking.

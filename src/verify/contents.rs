@@ -1,9 +1,10 @@
 //! Steps 6, 7 and 10: from a seal to everything but the blobs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::blob::BlobReader;
+use super::lost::{Gaps, Hurt};
 use super::story::{self, StoryError};
 use super::{Location, VerifyError};
 use crate::bundle::{
@@ -12,7 +13,7 @@ use crate::bundle::{
     check_docker_manifest_json, check_index_json, places,
 };
 use crate::chunk::{ChunkIndex, MAX_CHUNKS_SIZE};
-use crate::oci::{Digest, Hasher, MAX_MANIFEST_SIZE, Manifest, PinnedImage};
+use crate::oci::{Digest, Hasher, MAX_MANIFEST_SIZE, Manifest, PinnedDocument, PinnedImage};
 use crate::trust::{Chain, KeyId, Paper};
 
 /// The most bytes that the manifests of a bundle may have together: they are kept in memory.
@@ -30,6 +31,7 @@ pub struct Contents {
     lading: Lading,
     catalog: Catalog,
     documents: BTreeMap<Digest, Manifest>,
+    gaps: Gaps,
 }
 
 impl Contents {
@@ -39,10 +41,11 @@ impl Contents {
         seal: Seal,
         signers: Vec<KeyId>,
         chain: Option<Chain>,
+        mut gaps: Gaps,
     ) -> Result<Contents, VerifyError> {
         let seal_digest = Digest::of(seal_bytes);
         let heads = Heads::read(&medium, &seal)?; // 6
-        heads.check_complete()?;
+        heads.check_complete(&mut gaps)?;
         if heads.get(HeadFile::OciLayout, OCI_LAYOUT.len() as u64)? != OCI_LAYOUT {
             return Err(IndexError::Differs("oci-layout").into());
         }
@@ -50,9 +53,11 @@ impl Contents {
         let catalog = heads.catalog()?;
         check_index_json(&heads.get(HeadFile::Index, MAX_INDEX_SIZE)?, &lading.images)?;
         story::check_files(&seal, &heads.sums, &lading, &catalog)?;
-        let documents = read_documents(&medium, &lading)?; // 10
-        story::check_images(&lading, &catalog, &documents)?;
-        if heads.sums.get(&HeadFile::DockerManifest.into()).is_some() {
+        let documents = read_documents(&medium, &lading, &mut gaps)?; // 10
+        let mut named = lading.images.iter().flat_map(|image| &image.documents);
+        let whole = named.all(|document| documents.contains_key(&document.digest));
+        story::check_images(&lading, &catalog, &documents, whole)?;
+        if heads.sums.get(&HeadFile::DockerManifest.into()).is_some() && whole {
             let bytes = heads.get(HeadFile::DockerManifest, MAX_INDEX_SIZE)?;
             check_docker_manifest_json(&bytes, &lading.images, &documents)?;
         }
@@ -60,7 +65,7 @@ impl Contents {
             story::check_chunks(&chunks, &catalog)?;
         }
         let sums = heads.sums;
-        let contents = Contents {
+        let mut contents = Contents {
             medium,
             seal,
             seal_digest,
@@ -70,6 +75,7 @@ impl Contents {
             lading,
             catalog,
             documents,
+            gaps,
         };
         contents.check_sizes()?;
         Ok(contents)
@@ -157,6 +163,17 @@ impl Contents {
         content
     }
 
+    /// The documents, blobs and packs that are missing or have another size than is signed, and the
+    /// documents that are damaged; nothing unless [`super::verify_partly`] was asked.
+    pub fn gaps(&self) -> &[Hurt] {
+        self.gaps.found()
+    }
+
+    /// True for what is among the gaps.
+    pub(super) fn is_gap(&self, digest: &Digest) -> bool {
+        self.gaps.has(digest)
+    }
+
     /// Every document, blob and pack with its size in bytes, in the order in which a bundle holds
     /// them.
     pub fn places(&self) -> Vec<(BlobPath, u64)> {
@@ -173,17 +190,7 @@ impl Contents {
 
     /// The images that a document or blob belongs to, or that are made from a pack.
     pub fn images_with(&self, digest: &Digest) -> Vec<&PinnedImage> {
-        let layers = self.catalog.layers.iter().filter(|layer| layer.from.contains(digest));
-        let mut wanted: BTreeSet<Digest> = layers.map(|layer| layer.blob.digest).collect();
-        wanted.insert(*digest);
-        let holds = |image: &&PinnedImage| {
-            image.documents.iter().any(|pinned| {
-                let blobs =
-                    || self.documents.get(&pinned.digest).into_iter().flat_map(Manifest::blobs);
-                wanted.contains(&pinned.digest) || blobs().any(|blob| wanted.contains(&blob.digest))
-            })
-        };
-        self.lading.images.iter().filter(holds).collect()
+        self.images().iter().filter(|image| self.needs(image).contains(digest)).collect()
     }
 
     /// Reads a stored blob or a pack; what the reader gives is proven (step 8).
@@ -239,22 +246,26 @@ impl Contents {
     }
 
     /// Step 8 for every blob: the sizes, before any is read.
-    fn check_sizes(&self) -> Result<(), VerifyError> {
+    fn check_sizes(&mut self) -> Result<(), VerifyError> {
         let mut total = 0u64;
         let sizes: BTreeMap<Digest, u64> =
             self.catalog.files().map(|blob| (blob.digest, blob.size)).collect();
         for path in self.sums.paths() {
+            if matches!(path, BundlePath::Blob(blob) if self.gaps.has(&blob.digest())) {
+                continue;
+            }
             let piece = found(&self.medium, path)?;
             let expected = match path {
                 BundlePath::Blob(blob) => sizes.get(&blob.digest()),
                 BundlePath::Head(_) | BundlePath::Trust(_) => None,
             };
             if let Some(expected) = expected.copied().filter(|expected| *expected != piece.size) {
-                return Err(VerifyError::Size { path: *path, expected, at: Location::of(piece) });
+                let at = Location::of(piece);
+                self.gaps.note(path, VerifyError::Size { path: *path, expected, at })?;
             }
             total = total.saturating_add(piece.size);
         }
-        match total == self.seal.bytes {
+        match total == self.seal.bytes || !self.gaps.found().is_empty() {
             true => Ok(()),
             false => Err(StoryError::Bytes { sealed: self.seal.bytes, found: total }.into()),
         }
@@ -281,7 +292,7 @@ impl<'a> Heads<'a> {
     }
 
     /// The medium holds what the sums list, and nothing else.
-    fn check_complete(&self) -> Result<(), VerifyError> {
+    fn check_complete(&self, gaps: &mut Gaps) -> Result<(), VerifyError> {
         for path in self.medium.paths() {
             let outside = matches!(
                 path,
@@ -293,7 +304,10 @@ impl<'a> Heads<'a> {
                 return Err(VerifyError::Extra { path: *path, at: Location::of(piece) });
             }
         }
-        self.sums.paths().try_for_each(|path| found(self.medium, path).map(|_| ()))
+        self.sums.paths().try_for_each(|path| match found(self.medium, path) {
+            Ok(_) => Ok(()),
+            Err(error) => gaps.note(path, error),
+        })
     }
 
     fn get(&self, file: HeadFile, cap: u64) -> Result<Vec<u8>, VerifyError> {
@@ -324,31 +338,44 @@ impl<'a> Heads<'a> {
 fn read_documents(
     medium: &Medium,
     lading: &Lading,
+    gaps: &mut Gaps,
 ) -> Result<BTreeMap<Digest, Manifest>, VerifyError> {
     let mut documents = BTreeMap::new();
     let mut total = 0;
     for document in lading.images.iter().flat_map(|image| &image.documents) {
-        if documents.contains_key(&document.digest) {
+        if documents.contains_key(&document.digest) || gaps.has(&document.digest) {
             continue;
         }
         let blob = BlobPath::of(&document.digest).ok_or(StoryError::Unlisted(document.digest))?;
         let path = BundlePath::Blob(blob);
         let piece = found(medium, &path)?;
-        if piece.size != document.size {
-            let expected = document.size;
-            return Err(VerifyError::Size { path, expected, at: Location::of(piece) });
-        }
-        total += piece.size;
+        total += document.size;
         if total > MAX_DOCUMENTS_SIZE {
             let at = Location::of(piece);
             return Err(VerifyError::TooLarge { path, cap: MAX_DOCUMENTS_SIZE, at });
         }
-        let raw = proven(path, piece, &document.digest, MAX_MANIFEST_SIZE)?;
-        let manifest = Manifest::parse(document.descriptor(), raw)
-            .map_err(|error| VerifyError::Manifest { at: Location::of(piece), error })?;
-        documents.insert(document.digest, manifest);
+        match read_document(path, piece, document) {
+            Ok(manifest) => drop(documents.insert(document.digest, manifest)),
+            // What was signed is malformed: the maker's fault, and not the medium's.
+            Err(error @ VerifyError::Manifest { .. }) => return Err(error),
+            Err(error) => gaps.note(&path, error)?,
+        }
     }
     Ok(documents)
+}
+
+fn read_document(
+    path: BundlePath,
+    piece: &Piece,
+    document: &PinnedDocument,
+) -> Result<Manifest, VerifyError> {
+    if piece.size != document.size {
+        let at = Location::of(piece);
+        return Err(VerifyError::Size { path, expected: document.size, at });
+    }
+    let raw = proven(path, piece, &document.digest, MAX_MANIFEST_SIZE)?;
+    Manifest::parse(document.descriptor(), raw)
+        .map_err(|error| VerifyError::Manifest { at: Location::of(piece), error })
 }
 
 /// The bytes of a file, of which no one has been looked at before its digest was right.
@@ -376,6 +403,9 @@ fn found<'a>(medium: &'a Medium, path: &BundlePath) -> Result<&'a Piece, VerifyE
 
 /// What the numbers of the volumes that are there tell of those that are not.
 fn missing_volumes(medium: &Medium) -> String {
+    if let Some(cut) = medium.cut() {
+        return format!("; {} cannot be read to its end", cut.display());
+    }
     let Some(last) = medium.volumes().last() else { return String::new() };
     let gaps: Vec<String> = (1..*last)
         .filter(|number| !medium.volumes().contains(number))

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::admit::{Site, admit};
 use super::chain::{Anchor, Established};
 use super::contents::{Contents, Heads};
+use super::lost::Gaps;
 use super::{Location, VerifiedBundle, VerifyError};
 use crate::bundle::{BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Piece, Seal};
 use crate::chunk::ChunkIndex;
@@ -32,7 +33,28 @@ pub fn verify(
     anchor: &Anchor,
     site: &Site,
 ) -> Result<VerifiedBundle, VerifyError> {
-    let medium = Medium::gather(places)?;
+    verify_with(Medium::gather(places)?, anchor, site, Gaps::forbidden())
+}
+
+/// Verifies what there is of a bundle: the same steps, but documents, blobs and packs may be missing
+/// or damaged ([`Contents::gaps`]), and volumes cut short. Head files may not.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_partly(
+    places: &[PathBuf],
+    anchor: &Anchor,
+    site: &Site,
+) -> Result<VerifiedBundle, VerifyError> {
+    verify_with(Medium::gather_readable(places)?, anchor, site, Gaps::allowed())
+}
+
+fn verify_with(
+    medium: Medium,
+    anchor: &Anchor,
+    site: &Site,
+    gaps: Gaps,
+) -> Result<VerifiedBundle, VerifyError> {
     let (seal, signatures) = read_head(&medium)?; // 1
     let trust = Established::from(anchor, &medium, site.time())?; // 2
     let signed = trust.keys().verify(Purpose::Seal, seal, &signatures)?; // 3
@@ -41,7 +63,7 @@ pub fn verify(
         let signers = trust.admit(&seal, &message, &signatures, signers)?; // 5
         let epoch = trust.epoch(&seal).or(site.epoch);
         admit(&seal, &Digest::of(&message), site, epoch)?;
-        Contents::read(medium, &message, seal, signers, trust.into_chain())
+        Contents::read(medium, &message, seal, signers, trust.into_chain(), gaps)
     })
 }
 
@@ -54,7 +76,7 @@ pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
     let medium = Medium::gather(places)?;
     let (bytes, _) = read_head(&medium)?;
     let seal = Seal::parse(&bytes)?;
-    Contents::read(medium, &bytes, seal, Vec::new(), None)
+    Contents::read(medium, &bytes, seal, Vec::new(), None, Gaps::forbidden())
 }
 
 /// What the head files of a bundle say, whoever made it.

@@ -25,6 +25,7 @@ mod chain;
 mod contents;
 mod head;
 mod layer;
+mod lost;
 mod recipe;
 mod restarts;
 mod story;
@@ -38,7 +39,8 @@ pub use admit::{Restore, Site};
 pub use blob::BlobReader;
 pub use chain::Anchor;
 pub use contents::Contents;
-pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};
+pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify, verify_partly};
+pub use lost::{Hurt, Losses, LostImage};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::VerifyError;
 use super::blob::BlobReader;
 use super::contents::Contents;
+use super::lost::Hurt;
 use super::workshop::Workshop;
 use crate::bundle::{BlobPath, CatalogBlob, Layer};
 use crate::oci::Digest;
@@ -27,7 +28,17 @@ impl Contents {
     /// # Errors
     /// All damage that was found, in the order of the digests.
     pub fn prove_blobs(&self, progress: &dyn Progress) -> Result<(), Vec<VerifyError>> {
-        let mut blobs: Vec<&CatalogBlob> = self.catalog().files().collect();
+        let hurt = self.hurt_blobs(progress);
+        let damage: Vec<VerifyError> = hurt.into_iter().map(|hurt| hurt.error).collect();
+        if damage.is_empty() { Ok(()) } else { Err(damage) }
+    }
+
+    /// Reads every stored blob and every pack and proves it, but for what is among the gaps. What is
+    /// hurt, in the order of the digests; a blob that is damaged in several stretches is there with
+    /// each.
+    pub fn hurt_blobs(&self, progress: &dyn Progress) -> Vec<Hurt> {
+        let there = |blob: &&CatalogBlob| !self.is_gap(&blob.digest);
+        let mut blobs: Vec<&CatalogBlob> = self.catalog().files().filter(there).collect();
         blobs.sort_by_key(|blob| blob.digest);
         progress.begin("verifying", blobs.iter().map(|blob| blob.size).sum());
         let stretches: Vec<_> = blobs
@@ -36,12 +47,15 @@ impl Contents {
                 (0..=blob.marks.0.len()).step_by(STRETCH).map(move |from| (blob, from))
             })
             .collect();
-        let damage: Vec<VerifyError> = stretches
+        let damage: Vec<Hurt> = stretches
             .par_iter()
-            .filter_map(|(blob, from)| self.prove_stretch(blob, *from, progress).err())
+            .filter_map(|(blob, from)| {
+                let error = self.prove_stretch(blob, *from, progress).err()?;
+                Some(Hurt { digest: blob.digest, error })
+            })
             .collect();
         progress.end();
-        if damage.is_empty() { Ok(()) } else { Err(damage) }
+        damage
     }
 
     /// Makes every packed layer and proves it (step 9), and gives the number of those that cannot
@@ -50,19 +64,32 @@ impl Contents {
     /// # Errors
     /// What is wrong with the layers, in the order of their digests.
     pub fn prove_layers(&self, progress: &dyn Progress) -> Result<usize, Vec<VerifyError>> {
+        let (made, hurt) = self.hurt_layers(&BTreeSet::new(), progress);
+        let damage: Vec<VerifyError> = hurt.into_iter().map(|hurt| hurt.error).collect();
+        if damage.is_empty() { Ok(self.catalog().layers.len() - made) } else { Err(damage) }
+    }
+
+    /// Makes every packed layer that takes nothing from the destination or from what is `hurt`, and
+    /// proves it: how many were tried, and those that cannot be made, in the order of their digests.
+    pub fn hurt_layers(
+        &self,
+        hurt: &BTreeSet<Digest>,
+        progress: &dyn Progress,
+    ) -> (usize, Vec<Hurt>) {
         let catalog = self.catalog();
         let bases: BTreeSet<Digest> = catalog.bases.iter().map(|base| base.blob.digest).collect();
-        let makeable = |layer: &&Layer| !layer.from.iter().any(|from| bases.contains(from));
+        let lacks = |from: &Digest| bases.contains(from) || hurt.contains(from);
+        let makeable = |layer: &&Layer| !layer.from.iter().any(lacks);
         let layers: Vec<&Layer> = catalog.layers.iter().filter(makeable).collect();
         progress.begin("making layers", layers.iter().map(|layer| layer.blob.size).sum());
         let workshop = Workshop::new(self, None);
         let made = pool::run(LAYERS, &layers, |layer| {
             let proven = prove_layer(&workshop, layer, progress);
-            Ok::<_, Infallible>(proven.err())
+            let hurt = |error| Hurt { digest: layer.blob.digest, error };
+            Ok::<_, Infallible>(proven.err().map(hurt))
         });
         progress.end();
-        let damage: Vec<VerifyError> = made.into_iter().flatten().flatten().collect();
-        if damage.is_empty() { Ok(catalog.layers.len() - layers.len()) } else { Err(damage) }
+        (layers.len(), made.into_iter().flatten().flatten().collect())
     }
 
     fn prove_stretch(

@@ -112,7 +112,7 @@ fn seal(sums: &Sums) -> Seal {
 impl Parts {
     fn check(&self) -> Result<(), StoryError> {
         check_files(&self.seal, &self.sums, &self.lading, &self.catalog)?;
-        check_images(&self.lading, &self.catalog, &self.documents)
+        check_images(&self.lading, &self.catalog, &self.documents, true)
     }
 
     fn image(&mut self) -> &mut PinnedImage {
