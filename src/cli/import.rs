@@ -269,6 +269,7 @@ fn print_summary(
             })).collect::<Vec<_>>(),
             "blobs": summary.blobs,
             "bytes": summary.bytes,
+            "bytesFound": summary.found,
             "previousImported": memory.before.has_previous(seal),
             "memory": {"noted": memory.noted, "head": memory.now.head().hex()},
         }))?,
@@ -301,5 +302,9 @@ fn table(summary: &Summary) -> String {
             bytes(summary.bytes)
         ),
     };
-    lines.collect::<String>() + &last
+    let found = match summary.found {
+        0 => String::new(),
+        found => format!("{} of that were there from an import before\n", bytes(found)),
+    };
+    lines.collect::<String>() + &last + &found
 }

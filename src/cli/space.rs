@@ -11,6 +11,7 @@ use super::output::bytes;
 use crate::bundle::Packaging;
 use crate::export::{Order, PackMode, Plan};
 use crate::files::{FAT_LIMIT, Space};
+use crate::layout::staged_place;
 use crate::oci::Digest;
 use crate::report::Event;
 
@@ -43,7 +44,8 @@ impl SpaceArgs {
     pub fn layout(&self, root: &Path, content: &BTreeMap<Digest, u64>) -> Result<(), Failure> {
         let is_there = |digest: &Digest, size: u64| {
             let path = root.join("blobs").join(digest.algorithm()).join(digest.hex());
-            path.symlink_metadata().is_ok_and(|found| found.len() == size)
+            let places = [path, staged_place(root, digest)];
+            places.iter().any(|it| it.symlink_metadata().is_ok_and(|found| found.len() == size))
         };
         let lacking = content.iter().filter(|(digest, size)| !is_there(digest, **size));
         let needed = lacking.fold(0u64, |sum, (_, size)| sum.saturating_add(*size));

@@ -1,5 +1,6 @@
 //! Carrying out an import: look, stage, commit, manifests, tags, read back.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Mutex;
@@ -33,6 +34,8 @@ pub struct Summary {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How many of these an import had brought before that did not come to its end.
+    pub found: u64,
 }
 
 impl Summary {
@@ -65,12 +68,24 @@ pub fn run(
         .zip(missing)
         .map(|(planned, missing)| Work { planned, missing })
         .collect();
-    let (blobs, bytes) = import.blobs(&work)?;
+    let sent = import.blobs(&work)?;
     let outcomes = import.publish(&work, keep_going)?;
     let images = plan.images.iter().zip(outcomes);
     let images =
         images.map(|(it, outcome)| (it.target.clone(), it.image.digest, outcome)).collect();
-    Ok(Summary { images, blobs, bytes })
+    let summary = Summary { images, blobs: sent.blobs, bytes: sent.bytes, found: sent.found };
+    if summary.is_whole() {
+        target.finish().map_err(|error| ImportError::target("what is left", error))?;
+    }
+    Ok(summary)
+}
+
+/// How many blobs went to the target.
+struct Sent {
+    blobs: u64,
+    bytes: u64,
+    /// Bytes that were there already.
+    found: u64,
 }
 
 /// What is done for one image; the set holds the documents that its repository got in this step.
@@ -122,7 +137,7 @@ impl<'a> Import<'a> {
     }
 
     /// Brings every blob that a missing document needs to the repositories that need it.
-    fn blobs(&self, work: &[Work<'_>]) -> Result<(u64, u64), ImportError> {
+    fn blobs(&self, work: &[Work<'_>]) -> Result<Sent, ImportError> {
         let wanted = self.wanted(work)?;
         let wanted: Vec<_> = wanted.into_iter().collect();
         let lacking = pool::run(self.jobs, &wanted, |(digest, repositories)| {
@@ -139,12 +154,13 @@ impl<'a> Import<'a> {
         // Nothing is committed before all of it is staged, and staged is what was proven.
         let staged = pool::run(self.jobs, &lacking, |blob| self.stage(&workshop, blob))?;
         self.progress.end();
+        let found = staged.iter().flatten().map(|staged| staged.found()).sum();
         let staged: Vec<_> = lacking.iter().zip(staged.into_iter().map(Mutex::new)).collect();
         pool::run(self.jobs, &staged, |(blob, staged)| {
             let staged = staged.lock().expect("no thread panics with the lock").take();
             self.settle(&workshop, blob, staged)
         })?;
-        Ok((to_send.clone().count() as u64, to_send.sum()))
+        Ok(Sent { blobs: to_send.clone().count() as u64, bytes: to_send.sum(), found })
     }
 
     /// Each blob that missing documents need, and the repositories that need it.
@@ -252,6 +268,7 @@ impl<'a> Import<'a> {
         let Lacking { descriptor, held, .. } = blob;
         let Descriptor { digest, size, .. } = *descriptor;
         let aboard = self.contents.catalog().held(&digest).is_none();
+        let read = Cell::new(0);
         let open = || -> io::Result<Box<dyn io::Read + '_>> {
             let reader: Box<dyn io::Read + '_> = match held.filter(|_| !aboard) {
                 Some(from) => {
@@ -261,10 +278,13 @@ impl<'a> Import<'a> {
                 }
                 None => Box::new(workshop.blob(&digest).map_err(io::Error::other)?),
             };
-            Ok(Box::new(Counted { inner: reader, progress: self.progress }))
+            Ok(Box::new(Counted { inner: reader, progress: self.progress, read: &read }))
         };
         let staged = self.target.stage(to, descriptor, &open);
-        staged.map_err(|error| ImportError::target(digest, error))
+        let staged = staged.map_err(|error| ImportError::target(digest, error))?;
+        // What was found there was not read here.
+        self.progress.advance(size.saturating_sub(read.get()));
+        Ok(staged)
     }
 
     /// Commits what is staged, and lets the other repositories share it.
@@ -413,12 +433,14 @@ struct Lacking<'a> {
 struct Counted<'a, R> {
     inner: R,
     progress: &'a dyn Progress,
+    read: &'a Cell<u64>,
 }
 
 impl<R: io::Read> io::Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.progress.advance(count as u64);
+        self.read.set(self.read.get() + count as u64);
         Ok(count)
     }
 }

@@ -4,6 +4,7 @@
 //! - `store` – [`Store`], what every place that holds a layout can do.
 //! - `read` – [`Layout`], a directory that is read.
 //! - `write` – [`LayoutWriter`], a directory that is written.
+//! - `stage` – blobs that wait for their digest, over runs.
 //! - `documents` – everything that `index.json` leads to.
 //!
 //! Source: OCI image-spec 1.1, image-layout.md.
@@ -11,6 +12,7 @@
 mod documents;
 mod index;
 mod read;
+mod stage;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,9 @@ use crate::oci::{Digest, ManifestError};
 pub use documents::{Document, Documents, MAX_DOCUMENTS};
 pub use index::{IMAGE_NAME, Index, IndexEntry, IndexError, REF_NAME, check_version};
 pub use read::Layout;
+pub use stage::{StagedBlob, staged_place};
 pub use store::Store;
-pub use write::{LayoutWriter, StagedBlob};
+pub use write::LayoutWriter;
 
 /// The largest `index.json` that is read, in bytes.
 pub const MAX_INDEX_SIZE: u64 = 16 * 1024 * 1024;
@@ -65,6 +68,9 @@ pub enum LayoutError {
     /// Content that is not there. The input's fault.
     #[error("{0} is not in the layout")]
     Missing(Digest),
+    /// What was staged was taken away before it had its digest. The environment's fault.
+    #[error("{0} was staged in the layout, and is not there any more")]
+    Unstaged(Digest),
     /// A document that is not what its digest says, or malformed. The input's fault.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -1,16 +1,16 @@
 //! A layout in a directory, written. Nothing is seen before it is whole: blobs come to their
 //! digests, and `index.json` to its place, by renaming files that are written and synced.
 //!
-//! The directory `.gapferry` in the layout holds what is not finished, and two lock files. Every
-//! writer holds `writers.lock` shared for as long as it lives: who can have it alone knows that
-//! what lies about was left by a killed run, and removes it. `index.lock` is held alone while
+//! The directory `.gapferry` in the layout holds what is not finished (`*.part`), what is staged (see
+//! `stage`), and lock files. Every writer holds `writers.lock` shared for as long as it lives: who can have it alone knows that
+//! what is not finished was left by a killed run, and removes it. `index.lock` is held alone while
 //! `index.json` is read, changed and written, so that two writers do not lose each other's names.
 //!
 //! Withstands: a kill or a power cut at any instant, two writers at once, links in the place of
 //! the layout's directories and files.
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::LayoutError;
 use super::index::{Index, IndexEntry, VERSION};
-use super::read::{blob_path, open_blob, read_index, read_version};
+use super::read::{open_blob, read_index, read_version};
+use super::stage::remove;
 use super::store::read_manifest;
 use crate::files::{self, FileError, Section};
-use crate::oci::{Descriptor, Digest, Manifest, VerifyingReader};
+use crate::oci::{Descriptor, Digest, Manifest};
 
-const WORK: &str = ".gapferry";
+pub(super) const WORK: &str = ".gapferry";
 const PART: &str = ".part";
-const BUFFER: usize = 256 * 1024;
 
 /// A layout that is written. Its methods may be called from many threads and many processes.
 #[derive(Debug, Clone)]
@@ -36,14 +36,6 @@ pub struct LayoutWriter {
     root: PathBuf,
     /// Holds `writers.lock` shared.
     alive: Arc<File>,
-}
-
-/// The bytes of a blob, proven and synced, but not under their digest. Dropped, they are removed.
-#[derive(Debug)]
-pub struct StagedBlob {
-    part: TempPath,
-    writer: LayoutWriter,
-    digest: Digest,
 }
 
 impl LayoutWriter {
@@ -116,47 +108,6 @@ impl LayoutWriter {
         }
     }
 
-    /// Takes the bytes of `blob` and proves them; they are not under their digest yet.
-    ///
-    /// # Errors
-    /// [`LayoutError::Content`] when `content` fails or is not that of the descriptor,
-    /// [`LayoutError::File`] when it cannot be written.
-    pub fn stage(
-        &self,
-        blob: &Descriptor,
-        content: &mut dyn Read,
-    ) -> Result<StagedBlob, LayoutError> {
-        let mut proving = VerifyingReader::new(content, blob.digest, blob.size);
-        self.stage_proven(&blob.digest, &mut proving)
-    }
-
-    /// Takes the bytes of a blob from a reader that proves them itself: it fails, instead of
-    /// ending, when they are not those of `digest`. They are not hashed once more.
-    ///
-    /// # Errors
-    /// As [`LayoutWriter::stage`].
-    pub fn stage_proven(
-        &self,
-        digest: &Digest,
-        content: &mut dyn Read,
-    ) -> Result<StagedBlob, LayoutError> {
-        let mut part = self.part()?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let count = match content.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(LayoutError::Content(error)),
-            };
-            let written = part.write_all(&buffer[..count]);
-            written.map_err(|error| FileError::io("write", part.path(), error))?;
-        }
-        // Closed here: staged blobs are many, open files are few.
-        let part = sync(part)?.into_temp_path();
-        Ok(StagedBlob { part, writer: self.clone(), digest: *digest })
-    }
-
     /// Stores a document under its digest.
     ///
     /// # Errors
@@ -203,7 +154,7 @@ impl LayoutWriter {
     }
 
     /// A new file for what is not finished.
-    fn part(&self) -> Result<NamedTempFile, LayoutError> {
+    pub(super) fn part(&self) -> Result<NamedTempFile, LayoutError> {
         let work = self.root.join(WORK);
         let part = tempfile::Builder::new()
             .suffix(PART)
@@ -216,7 +167,7 @@ impl LayoutWriter {
     fn tidy(&self) -> Result<(), LayoutError> {
         let work = self.root.join(WORK);
         match rustix::fs::flock(&self.alive, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => remove_parts(&work)?,
+            Ok(()) => remove(&work, PART)?,
             Err(Errno::WOULDBLOCK) => {}
             Err(error) => return Err(FileError::io("lock", &work, error.into()).into()),
         }
@@ -224,33 +175,20 @@ impl LayoutWriter {
     }
 }
 
-impl StagedBlob {
-    /// Gives the blob its digest.
-    ///
-    /// # Errors
-    /// [`LayoutError::File`].
-    pub fn commit(self) -> Result<(), LayoutError> {
-        let place = self.writer.root.join(blob_path(&self.digest));
-        plain_directory(&self.writer.root.join("blobs"))?;
-        plain_directory(&files::parent(&place))?;
-        persist(self.part, &place)
-    }
-}
-
-fn sync(part: NamedTempFile) -> Result<NamedTempFile, LayoutError> {
+pub(super) fn sync(part: NamedTempFile) -> Result<NamedTempFile, LayoutError> {
     let synced = part.as_file().sync_all();
     synced.map_err(|error| FileError::io("sync", part.path(), error))?;
     Ok(part)
 }
 
 /// Renames a synced file to its place and makes the name last.
-fn persist(part: TempPath, place: &Path) -> Result<(), LayoutError> {
+pub(super) fn persist(part: TempPath, place: &Path) -> Result<(), LayoutError> {
     part.persist(place).map_err(|error| FileError::io("rename to", place, error.error))?;
     Ok(files::sync_directory(&files::parent(place))?)
 }
 
 /// Makes the directory `path` unless it is there; refuses anything else in its place.
-fn plain_directory(path: &Path) -> Result<(), LayoutError> {
+pub(super) fn plain_directory(path: &Path) -> Result<(), LayoutError> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(FileError::NotRegular { path: path.to_owned() }.into()),
@@ -267,17 +205,6 @@ fn is_empty(root: &Path) -> Result<bool, LayoutError> {
         }
     }
     Ok(true)
-}
-
-fn remove_parts(work: &Path) -> Result<(), LayoutError> {
-    let failed = |error| FileError::io("tidy", work, error);
-    for found in std::fs::read_dir(work).map_err(failed)? {
-        let path = found.map_err(failed)?.path();
-        if path.as_os_str().as_encoded_bytes().ends_with(PART.as_bytes()) {
-            std::fs::remove_file(&path).map_err(failed)?;
-        }
-    }
-    Ok(())
 }
 
 fn open_lock(path: &Path) -> Result<File, LayoutError> {

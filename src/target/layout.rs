@@ -33,6 +33,10 @@ impl LayoutTarget {
 }
 
 impl Target for LayoutTarget {
+    fn finish(&self) -> Result<(), TargetError> {
+        Ok(self.writer.sweep_staged()?)
+    }
+
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, TargetError> {
         Ok(self.writer.has_blob(blob)?)
     }
@@ -53,8 +57,7 @@ impl Target for LayoutTarget {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Box<dyn Staged>, TargetError> {
-        let mut content = open().map_err(TargetError::Read)?;
-        Ok(Box::new(self.writer.stage_proven(&blob.digest, &mut content)?))
+        Ok(Box::new(self.writer.stage_to_stay(blob, open)?))
     }
 
     fn share(
@@ -101,6 +104,10 @@ impl Target for LayoutTarget {
 }
 
 impl Staged for StagedBlob {
+    fn found(&self) -> u64 {
+        StagedBlob::found(self)
+    }
+
     fn commit(self: Box<Self>) -> Result<(), TargetError> {
         Ok(StagedBlob::commit(*self)?)
     }

@@ -39,7 +39,8 @@ pub trait Target: Send + Sync {
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, TargetError>;
 
-    /// Takes the bytes of a blob. Nobody can see them yet; dropping the answer discards them.
+    /// Takes the bytes of a blob, as far as an earlier import has not brought them. Nobody can see
+    /// them yet.
     /// `open` gives the content from its start; a retry calls it again. Its reader proves the
     /// content and fails, instead of ending, when it is wrong; nobody here hashes it again.
     ///
@@ -102,10 +103,20 @@ pub trait Target: Send + Sync {
         tag: &Tag,
         document: &Manifest,
     ) -> Result<(), TargetError>;
+
+    /// Everything that was to come is there: gives up what earlier imports staged and left.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn finish(&self) -> Result<(), TargetError>;
 }
 
-/// A blob whose bytes a target has and shows to nobody. Dropped without a commit, it is discarded.
+/// A blob whose bytes a target has and shows to nobody. Dropped without a commit, it is discarded, or
+/// kept for an import that goes on.
 pub trait Staged: Send {
+    /// How many of its bytes the target had from an import that did not come to its end.
+    fn found(&self) -> u64;
+
     /// Gives the blob its digest.
     ///
     /// # Errors
@@ -120,7 +131,7 @@ pub enum TargetError {
     #[error("{0}")]
     Read(std::io::Error),
     /// The place forgot the staged bytes.
-    #[error("the registry has forgotten an upload that was under way")]
+    #[error("the target has forgotten an upload that was under way")]
     Expired,
     /// The registry's answer.
     #[error(transparent)]
@@ -137,6 +148,7 @@ impl From<LayoutError> for TargetError {
     fn from(error: LayoutError) -> TargetError {
         match error {
             LayoutError::Content(error) => TargetError::Read(error),
+            LayoutError::Unstaged(_) => TargetError::Expired,
             error => TargetError::Layout(error),
         }
     }

@@ -19,6 +19,10 @@ impl RegistryTarget {
 }
 
 impl Target for RegistryTarget {
+    fn finish(&self) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, TargetError> {
         Ok(self.client.has_blob(repository, blob)?)
     }
@@ -89,6 +93,10 @@ impl Target for RegistryTarget {
 }
 
 impl Staged for Upload {
+    fn found(&self) -> u64 {
+        0
+    }
+
     fn commit(self: Box<Self>) -> Result<(), TargetError> {
         Upload::commit(*self).map_err(tell)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::command::Work;
-use super::strace::{WRITES, count, disturbed};
+use super::strace::{Point, WRITES, disturbed, points, some};
 use super::{Tree, export, layout, tree};
 
 const LINE: &str = "import bundle --trust release.key.pub --to oci:store --jobs 1";
@@ -35,26 +35,44 @@ impl Sweep {
         }
     }
 
-    fn try_at(&self, calls: &str, what: &str, at: usize) {
-        let place = format!("{what} at call {at} of {calls}");
-        let output = disturbed(&self.work, calls, what, at, LINE);
+    fn try_at(&self, (name, at): &Point, what: &str) {
+        let place = format!("{what} at {name} {at}");
+        let output = disturbed(&self.work, name, what, at, LINE);
         let named = assert_whole(&self.work);
         assert!(!output.status.success() || named == 2, "{place}");
-        let again = self.work.run(LINE);
+        let staged = staged(&self.work);
+        let again = self.work.run(&format!("{LINE} --output json"));
         let said = String::from_utf8_lossy(&again.stderr);
         assert!(again.status.success(), "{place}: {said}");
+        // What was staged whole is not brought again.
+        let summary: Value = serde_json::from_slice(&again.stdout).unwrap();
+        assert_eq!(summary["bytesFound"], staged, "{place}: {summary}");
+        assert_eq!(left_over(&self.work), [""; 0], "{place}");
         assert!(content(&self.work) == self.whole, "{place}");
         let streams = self.work.json("memory show");
         assert_eq!(streams["streams"].as_array().map(Vec::len), Some(1), "{place}: {streams}");
         self.clear();
     }
 
-    fn sweep(&self, calls: &str, what: &str, points: usize) {
-        let total = count(&self.work, calls, LINE);
+    fn sweep(&self, calls: &str, what: &str, most: usize) {
+        let points = points(&self.work, calls, LINE);
         self.clear();
-        let step = total.div_ceil(points).max(1);
-        (1..=total).step_by(step).for_each(|at| self.try_at(calls, what, at));
+        some(&points, most).for_each(|point| self.try_at(point, what));
     }
+}
+
+/// Bytes that are staged in the store.
+fn staged(work: &Work) -> u64 {
+    let workshop = tree(&work.path("store/.gapferry"));
+    let staged = workshop.iter().filter(|(name, _)| name.extension() == Some("staged".as_ref()));
+    staged.map(|(_, bytes)| bytes.len() as u64).sum()
+}
+
+/// What lies in the workshop of the store, but for locks.
+fn left_over(work: &Work) -> Vec<String> {
+    let names = tree(&work.path("store/.gapferry")).into_keys();
+    let names = names.map(|name| name.to_str().unwrap().to_owned());
+    names.filter(|name| !name.ends_with(".lock")).collect()
 }
 
 /// What the store holds, but for its workshop.
@@ -94,6 +112,34 @@ const FAULTS: [(&str, &str); 4] = [
     ("error=EIO", "write,pwrite64,rename,renameat2,linkat,read,pread64"),
     ("error=EINTR", "write,pwrite64,read,pread64"),
 ];
+
+#[test]
+fn what_was_staged_is_taken_up_after_it_is_hashed_again() {
+    let Sweep { work, whole } = Sweep::new("never");
+    // The first blob has got its digest: all others are staged.
+    let stage = || tree(&work.path("store/blobs")).len() == 1;
+    let names = points(&work, "rename,renameat,renameat2", LINE);
+    let at_first_commit = names.iter().find(|(name, at)| {
+        let _ = std::fs::remove_dir_all(work.path("store"));
+        disturbed(&work, name, "signal=SIGKILL", at, LINE);
+        stage()
+    });
+    assert!(at_first_commit.is_some());
+    let on_the_way = staged(&work);
+    assert!(on_the_way > 0);
+    // One of them is damaged meanwhile, under its name and in its size.
+    let (name, mut bytes) = tree(&work.path("store/.gapferry"))
+        .into_iter()
+        .find(|(name, _)| name.extension() == Some("staged".as_ref()))
+        .unwrap();
+    let damaged = bytes.len() as u64;
+    bytes[0] ^= 1;
+    std::fs::write(work.path("store/.gapferry").join(name), bytes).unwrap();
+    let summary = work.json(LINE);
+    assert_eq!(summary["bytesFound"], on_the_way - damaged);
+    assert!(content(&work) == whole);
+    assert_eq!(left_over(&work), [""; 0]);
+}
 
 #[test]
 fn killed_at_some_calls() {

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::command::Work;
-use super::strace::{WRITES, count, disturbed};
+use super::strace::{Point, WRITES, disturbed, points, some};
 use super::{OUTS, PACKS, Tree, export, layout, tree};
 
 /// A place to export from and to, and what an undisturbed export makes.
@@ -48,11 +48,11 @@ impl Sweep {
     }
 
     /// Disturbs the export at call `at`; then it must go on.
-    fn try_at(&self, calls: &str, what: &str, at: usize) {
-        let place = format!("{} at call {at} of: {}", what, self.line);
-        let output = disturbed(&self.work, calls, what, at, &self.line);
+    fn try_at(&self, (name, at): &Point, what: &str) {
+        let place = format!("{what} at {name} {at} of: {}", self.line);
+        let output = disturbed(&self.work, name, what, at, &self.line);
         // What could not be synced is not written.
-        assert!(!calls.starts_with("fsync") || !output.status.success(), "{place}");
+        assert!(!name.ends_with("sync") || !output.status.success(), "{place}");
         if self.is_sealed() {
             self.work.ok(&format!("verify {} --trust release.key.pub", self.out));
         }
@@ -69,11 +69,10 @@ impl Sweep {
         self.clear();
     }
 
-    fn sweep(&self, calls: &str, what: &str, points: usize) {
-        let total = count(&self.work, calls, &self.line);
+    fn sweep(&self, calls: &str, what: &str, most: usize) {
+        let points = points(&self.work, calls, &self.line);
         self.clear();
-        let step = total.div_ceil(points).max(1);
-        (1..=total).step_by(step).for_each(|at| self.try_at(calls, what, at));
+        some(&points, most).for_each(|point| self.try_at(point, what));
     }
 }
 

@@ -1,5 +1,6 @@
 //! gapferry with something wrong at its n-th system call. strace plays it.
 
+use std::collections::BTreeMap;
 use std::process::Output;
 
 use super::command::Work;
@@ -16,23 +17,47 @@ fn traced(work: &Work, options: &[&str], line: &str) -> Output {
     command.output().expect("strace is needed (tests/run installs it)")
 }
 
-/// How many of these calls the thread makes that makes most of them.
-pub(crate) fn count(work: &Work, calls: &str, line: &str) -> usize {
+/// A call: its name, and its number among the calls of that name. strace counts each name by itself.
+pub(crate) type Point = (String, usize);
+
+/// These calls of the thread that makes most of them, in order.
+pub(crate) fn points(work: &Work, calls: &str, line: &str) -> Vec<Point> {
     let log = work.path("calls");
     let options = ["-e", &format!("trace={calls}"), "-o", log.to_str().unwrap()];
     let output = traced(work, &options, line);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::remove_file(&log).unwrap();
-    let mut threads = std::collections::BTreeMap::new();
-    for call in text.lines().filter(|line| line.contains('(') && !line.contains("resumed>")) {
-        *threads.entry(call.split(' ').next().unwrap()).or_insert(0) += 1;
+    let mut threads: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for call in text.lines().filter(|line| !line.contains("resumed>")) {
+        let (thread, call) = call.split_once(' ').unwrap();
+        let name = call.trim_start().split_once('(').map(|(name, _)| name);
+        threads.entry(thread).or_default().extend(name);
     }
-    threads.into_values().max().unwrap()
+    let busiest = threads.into_values().max_by_key(Vec::len).unwrap();
+    let mut counts = BTreeMap::new();
+    let number = |name: &str| {
+        let count = counts.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        (name.to_owned(), *count)
+    };
+    busiest.into_iter().map(number).collect()
 }
 
-/// Runs the export with something wrong at call `at`.
-pub(crate) fn disturbed(work: &Work, calls: &str, what: &str, at: usize, line: &str) -> Output {
-    let inject = format!("inject={calls}:{what}:when={at}");
-    traced(work, &["-e", &format!("trace={calls}"), "-e", &inject, "-o", "/dev/null"], line)
+/// At most `most` of them, evenly chosen.
+pub(crate) fn some(points: &[Point], most: usize) -> impl Iterator<Item = &Point> {
+    points.iter().step_by(points.len().div_ceil(most).max(1))
+}
+
+/// Runs gapferry with something wrong at a call; `when` is its number, or that with `+` for all from
+/// there on.
+pub(crate) fn disturbed(
+    work: &Work,
+    name: &str,
+    what: &str,
+    when: impl std::fmt::Display,
+    line: &str,
+) -> Output {
+    let inject = format!("inject={name}:{what}:when={when}");
+    traced(work, &["-e", &format!("trace={name}"), "-e", &inject, "-o", "/dev/null"], line)
 }

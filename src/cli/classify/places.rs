@@ -118,6 +118,8 @@ impl From<LayoutError> for Failure {
             LayoutError::File(error) => error.into(),
             LayoutError::Manifest(error) => error.into(),
             LayoutError::Content(error) => read(error),
+            LayoutError::Unstaged(_) => Failure::new(Exit::Failed, "upload-expired", error)
+                .hint("does anybody else work in that directory? run the command again"),
             LayoutError::NotALayout { .. } => Failure::new(Exit::Damaged, "not-a-layout", error),
             LayoutError::Index { .. } | LayoutError::TooManyDocuments => {
                 Failure::new(Exit::Damaged, "bad-layout", error)
