@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use super::registries;
 use super::space::SpaceArgs;
 use super::verify::skipped;
 use crate::files;
-use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
+use crate::import::{self, Base, ImportError, Journal, Mapping, Outcome, Plan, Rule, Summary};
 use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference, Repository};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
@@ -129,7 +130,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let images = plan.images.iter().map(|planned| planned.image);
         args.space.layout(path, &bundle.get().content(images))?;
     }
-    let target = args.target(context)?;
+    let journal = args.journal(bundle.get(), &place, context)?;
+    let target = args.target(journal.clone(), context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =
         import::run(&bundle, &plan, target.as_ref(), jobs, args.keep_going, context.progress());
@@ -138,6 +140,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         error => error.into(),
     })?;
     if summary.is_whole() {
+        journal.map_or(Ok(()), |journal| journal.remove())?;
         args.trust.remember(bundle.get(), held, site.now, context)?;
     }
     let noted = import::remember(held, &bundle, &summary, &place, site.now).map_err(|error| {
@@ -195,17 +198,39 @@ impl Args {
     fn existing_target(&self, context: &Context) -> Result<Option<Box<dyn Target>>, Failure> {
         match &self.to {
             To::Layout(path) if !path.join("oci-layout").exists() => Ok(None),
-            _ => self.target(context).map(Some),
+            _ => self.target(None, context).map(Some),
         }
     }
 
-    fn target(&self, context: &Context) -> Result<Box<dyn Target>, Failure> {
+    fn target(
+        &self,
+        journal: Option<Arc<Journal>>,
+        context: &Context,
+    ) -> Result<Box<dyn Target>, Failure> {
         Ok(match &self.to {
             To::Layout(path) => Box::new(LayoutTarget::open_or_create(path)?),
             To::Registry { .. } => {
-                Box::new(RegistryTarget::new(registries::client(&self.registries, context)?))
+                let target = RegistryTarget::new(registries::client(&self.registries, context)?);
+                match journal {
+                    Some(journal) => Box::new(target.over_runs(journal)),
+                    None => Box::new(target),
+                }
             }
         })
+    }
+
+    /// Where an import into a registry notes its uploads; a layout holds what is staged itself.
+    fn journal(
+        &self,
+        contents: &Contents,
+        place: &Place,
+        context: &Context,
+    ) -> Result<Option<Arc<Journal>>, Failure> {
+        if matches!(self.to, To::Layout(_)) {
+            return Ok(None);
+        }
+        let state = self.trust.state.directory(context)?;
+        Ok(Some(Arc::new(Journal::open(&state, contents.seal_digest(), place)?)))
     }
 }
 

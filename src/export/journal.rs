@@ -24,7 +24,8 @@ use super::plan::PlannedBlob;
 use crate::bundle::{CatalogBlob, Coding, HeadFile, Kind, Pack, Packaging, Writer};
 use crate::chunk::{ChunkIndex, LayerKind, OpenedLayer};
 use crate::files::{self, FileError};
-use crate::oci::{Descriptor, Digest, Manifest, PinnedImage, json};
+use crate::oci::line::{checked, line};
+use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
 
 const FORMAT: &str = "journal v1";
 const TOOL: &str = concat!("gapferry ", env!("CARGO_PKG_VERSION"));
@@ -147,13 +148,13 @@ impl Journal {
             // Interrupted before anything else was written.
             return Ok(None);
         }
-        let head = checked::<Head>(first);
+        let head = checked::<Head>(first, MAX_LINE);
         let head = head.filter(|head| head.gapferry == FORMAT && head.tool == TOOL);
         let begun = head.ok_or_else(|| JournalError::Malformed(path.clone()))?.begun;
         let (mut documents, mut records) = (BTreeMap::new(), BTreeMap::new());
         let mut good = first.len() as u64;
         for line in lines {
-            match checked(line) {
+            match checked(line, MAX_LINE) {
                 Some(Line::Document(raw)) => {
                     documents.insert(Digest::of(raw.as_bytes()), raw);
                 }
@@ -315,18 +316,6 @@ pub(super) fn is_laid(packed: &Packed, runs: &[(u64, u64)]) -> bool {
         }
     }
     joined == runs
-}
-
-/// `<SHA-256 of the JSON> <JSON>`, and a line feed.
-fn line(value: &impl Serialize) -> Vec<u8> {
-    let json = serde_json::to_string(value).expect("a journal is plain data");
-    format!("{} {json}\n", Digest::of(json.as_bytes()).hex()).into_bytes()
-}
-
-fn checked<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Option<T> {
-    let (hex, json) = line.strip_suffix(b"\n")?.split_at_checked(64)?;
-    let json = json.strip_prefix(b" ").filter(|json| json.len() <= MAX_LINE)?;
-    (Digest::of(json).hex().as_bytes() == hex).then(|| json::parse(json).ok())?
 }
 
 impl Record {

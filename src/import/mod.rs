@@ -5,12 +5,14 @@
 //! before parents; tags last. What the target holds already is neither read nor sent.
 
 mod base;
+mod journal;
 mod map;
 mod plan;
 mod remember;
 mod run;
 
 pub use base::held;
+pub use journal::Journal;
 pub use map::{Base, InvalidMapping, Mapping, Rule};
 pub use plan::{Plan, PlannedImage, plan};
 pub use remember::remember;

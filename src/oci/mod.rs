@@ -6,6 +6,7 @@
 mod descriptor;
 mod digest;
 pub mod json;
+pub mod line;
 mod manifest;
 mod marks;
 mod pinned;

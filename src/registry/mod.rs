@@ -11,6 +11,7 @@
 //! | `credentials` | docker's and podman's credential files |
 //! | `pull` | manifests and blobs out of a registry |
 //! | `push` | blobs and manifests into it |
+//! | `session` | upload sessions that outlive a run |
 //! | `referrers` | what refers to a document: the API and the fallback tag |
 //!
 //! Whatever a registry sends is held against a digest before anybody uses it; the rest of its
@@ -24,6 +25,7 @@ mod pull;
 mod push;
 mod referrers;
 mod retry;
+mod session;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -44,6 +46,7 @@ use auth::{Auth, Scope};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
 pub use push::Upload;
+pub use session::Sessions;
 pub use transport::Open;
 use transport::{Call, Transport};
 use url::Origin;

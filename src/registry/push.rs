@@ -13,6 +13,7 @@ use ureq::http::{Method, Uri};
 
 use super::answer::Response;
 use super::auth::Scope;
+use super::session::{LASTING_PIECE, Lasting};
 use super::transport::{Body, Call, Open, end, skip};
 use super::url::with_query;
 use super::{Client, MIN_PROGRESS, Name, RegistryError};
@@ -24,19 +25,21 @@ const SESSION_CONTENT: &str = "application/octet-stream";
 const PIECE: usize = 4 * 1024 * 1024;
 
 /// A blob whose bytes a registry has and shows to nobody. Dropped without a commit, the session is
-/// cancelled.
+/// cancelled, unless it is to outlive this run (see `session`).
 pub struct Upload {
-    client: Client,
-    repository: Repository,
-    blob: Descriptor,
+    pub(super) client: Client,
+    pub(super) repository: Repository,
+    pub(super) blob: Descriptor,
     /// Where the session is; `None` when there is none any more.
-    session: Option<Uri>,
+    pub(super) session: Option<Uri>,
     /// Send in pieces.
     pieces: bool,
+    /// The session outlives this run.
+    pub(super) lasting: Option<Lasting>,
 }
 
 /// How one attempt to send the bytes went.
-enum Sent {
+pub(super) enum Sent {
     All,
     /// The session holds this many bytes.
     Part(u64),
@@ -55,12 +58,23 @@ impl Client {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Upload, RegistryError> {
-        let mut upload = Upload::new(self, repository, blob, None);
+        self.fill(Upload::new(self, repository, blob, None), 0, open)
+    }
+
+    /// Sends what the session lacks, which holds `at` bytes; starts one if there is none.
+    pub(super) fn fill(
+        &self,
+        mut upload: Upload,
+        mut at: u64,
+        open: &Open<'_>,
+    ) -> Result<Upload, RegistryError> {
+        let (repository, blob) = (upload.repository.clone(), upload.blob.clone());
         let transport = &self.0.transport;
-        let (mut at, mut attempt) = (0, 0);
+        let mut attempt = 0;
         loop {
             if upload.session.is_none() {
-                (upload.session, at) = (Some(self.start(repository, &upload.what(), None)?.1), 0);
+                at = 0;
+                upload.moved(Some(self.start(&repository, &upload.what(), None)?.1));
             }
             // A registry need not take a request without bytes.
             if at == blob.size {
@@ -207,14 +221,14 @@ impl Client {
 }
 
 impl Upload {
-    fn new(
+    pub(super) fn new(
         client: &Client,
         repository: &Repository,
         blob: &Descriptor,
         session: Option<Uri>,
     ) -> Upload {
         let (client, repository, blob) = (client.clone(), repository.clone(), blob.clone());
-        Upload { client, repository, blob, session, pieces: false }
+        Upload { client, repository, blob, session, pieces: false, lasting: None }
     }
 
     fn what(&self) -> String {
@@ -232,7 +246,7 @@ impl Upload {
 
     /// Sends the content from `at` on. Nothing is repeated here.
     fn send(&mut self, open: &Open<'_>, at: u64) -> Result<(), RegistryError> {
-        if self.pieces {
+        if self.pieces || self.lasting.is_some() {
             return self.send_pieces(open, at);
         }
         // The same, for a life no longer than this request's.
@@ -244,10 +258,11 @@ impl Upload {
     fn send_pieces(&mut self, open: &Open<'_>, mut at: u64) -> Result<(), RegistryError> {
         let mut content = open().map_err(RegistryError::Content)?;
         skip(&mut content, at).map_err(RegistryError::Content)?;
-        let mut piece = Vec::with_capacity(PIECE);
+        let most = if self.pieces { PIECE } else { LASTING_PIECE };
+        let mut piece = Vec::new();
         while at < self.blob.size {
             piece.clear();
-            let room = (self.blob.size - at).min(PIECE as u64);
+            let room = (self.blob.size - at).min(most as u64);
             let count = (&mut content).take(room).read_to_end(&mut piece);
             if count.map_err(RegistryError::Content)? as u64 != room {
                 return Err(RegistryError::Content(io::ErrorKind::UnexpectedEof.into()));
@@ -275,7 +290,7 @@ impl Upload {
         if !matches!(answer.status, 201 | 202 | 204) {
             return Err(self.client.refusal(&scope, answer, &self.what()));
         }
-        self.session = answer.location().or(self.session.take());
+        self.moved(answer.location());
         match held(&answer) {
             Some(held) if held != until => Err(RegistryError::Malformed {
                 host: answer.host,
@@ -304,13 +319,13 @@ impl Upload {
     }
 
     /// Asks the session how far it got.
-    fn ask(&mut self) -> Result<Sent, RegistryError> {
+    pub(super) fn ask(&mut self) -> Result<Sent, RegistryError> {
         let scope = Scope::push(&self.repository);
         let answer = self.client.send(&scope, Call::new(Method::GET, self.session()?))?;
         if !answer.is_success() {
             return Ok(Sent::Nothing);
         }
-        self.session = answer.location().or(self.session.take());
+        self.moved(answer.location());
         Ok(match held(&answer) {
             Some(held) if held == self.blob.size => Sent::All,
             Some(held) if held < self.blob.size => Sent::Part(held),
@@ -330,14 +345,18 @@ impl Upload {
         call.headers.push(("content-type", SESSION_CONTENT.to_owned()));
         let answer = self.client.send(&scope, call)?;
         if answer.is_success() {
-            self.session = None;
+            self.forget();
             return Ok(());
+        }
+        if self.is_spoilt(answer.status) {
+            self.cancel();
+            return Err(self.expired());
         }
         if answer.status != 404 {
             return Err(self.client.refusal(&scope, answer, &self.what()));
         }
         // Gone; or done, by a first try whose answer got lost.
-        self.session = None;
+        self.forget();
         match self.client.has_blob(&self.repository, &self.blob)? {
             true => Ok(()),
             false => Err(self.expired()),
@@ -346,8 +365,8 @@ impl Upload {
 
     /// Ends the session, if there is one. Registries clean up by themselves too, so a failure is
     /// of no consequence.
-    fn cancel(&mut self) {
-        let Some(session) = self.session.take() else { return };
+    pub(super) fn cancel(&mut self) {
+        let Some(session) = self.forget() else { return };
         let mut call = Call::new(Method::DELETE, session);
         call.retries = 0;
         drop(self.client.send(&Scope::push(&self.repository), call));
@@ -356,7 +375,9 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.cancel();
+        if self.lasting.is_none() {
+            self.cancel();
+        }
     }
 }
 

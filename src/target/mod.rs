@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
+pub use crate::registry::Sessions;
 pub use layout::LayoutTarget;
 pub use registry::RegistryTarget;
 

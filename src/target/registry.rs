@@ -1,25 +1,37 @@
 //! Images into a registry.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use super::{Open, Staged, Target, TargetError};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
-use crate::registry::{Client, Name, RegistryError, Upload};
+use crate::registry::{Client, Name, RegistryError, Sessions, Upload};
 
 /// Any registry that the client reaches: the repositories name theirs.
 pub struct RegistryTarget {
     client: Client,
+    /// Where upload sessions are noted, if they are to outlive this run.
+    sessions: Option<Arc<dyn Sessions>>,
 }
 
 impl RegistryTarget {
     /// A target that is spoken to through `client`.
     pub fn new(client: Client) -> RegistryTarget {
-        RegistryTarget { client }
+        RegistryTarget { client, sessions: None }
+    }
+
+    /// The same, but goes on with the uploads that `sessions` knows, and leaves those that are not
+    /// committed to the next run.
+    pub fn over_runs(self, sessions: Arc<dyn Sessions>) -> RegistryTarget {
+        RegistryTarget { sessions: Some(sessions), ..self }
     }
 }
 
 impl Target for RegistryTarget {
     fn finish(&self) -> Result<(), TargetError> {
+        if let Some(sessions) = &self.sessions {
+            self.client.cancel_sessions(sessions);
+        }
         Ok(())
     }
 
@@ -43,7 +55,11 @@ impl Target for RegistryTarget {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Box<dyn Staged>, TargetError> {
-        Ok(Box::new(self.client.upload(repository, blob, open).map_err(tell)?))
+        let upload = match &self.sessions {
+            Some(sessions) => self.client.upload_over_runs(repository, blob, open, sessions),
+            None => self.client.upload(repository, blob, open),
+        };
+        Ok(Box::new(upload.map_err(tell)?))
     }
 
     fn share(
@@ -94,7 +110,7 @@ impl Target for RegistryTarget {
 
 impl Staged for Upload {
     fn found(&self) -> u64 {
-        0
+        Upload::found(self)
     }
 
     fn commit(self: Box<Self>) -> Result<(), TargetError> {

@@ -5,6 +5,7 @@ mod pull;
 mod push;
 mod referrers;
 mod server;
+mod sessions;
 mod transport;
 
 use std::io::Read;
