@@ -1,19 +1,21 @@
 //! Work that is interrupted: killed, out of space, its source gone. The next run goes on where it
 //! was, and ends with the same bytes.
 
-#[path = "../support/command.rs"]
-#[allow(dead_code)] // Each test binary uses a part of it.
-mod command;
 mod export;
 mod imports;
 mod kills;
+mod registries;
 mod strace;
+#[path = "../support/mod.rs"]
+mod support;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use command::Work;
 use serde_json::json;
+pub(crate) use support::command;
+use support::command::Work;
 
 /// Each packaging, by its options.
 pub(crate) const OUTS: [(&str, &str); 3] =

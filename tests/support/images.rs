@@ -104,7 +104,11 @@ impl Eyes {
             self.agent.get(format!("{}{path}", self.base)).header("accept", ACCEPT).call().unwrap();
         let kind = answer.headers().get("content-type");
         let kind = kind.map_or(String::new(), |kind| kind.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), kind, answer.body_mut().read_to_vec().unwrap())
+        (
+            answer.status().as_u16(),
+            kind,
+            answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap(),
+        )
     }
 
     /// The same as JSON, which must be there.

@@ -101,6 +101,11 @@ impl DockerRegistry {
         self.port
     }
 
+    /// Forgets everything that was ever pushed.
+    pub(crate) fn empty(&self) {
+        let _ = std::fs::remove_dir_all(self.directory.path().join("storage"));
+    }
+
     /// Every file that makes a manifest or a tag visible, as it lies in the registry's storage.
     pub(crate) fn manifests(&self) -> BTreeSet<PathBuf> {
         let storage = walkdir::WalkDir::new(self.directory.path().join("storage")).into_iter();
