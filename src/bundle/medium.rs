@@ -43,8 +43,8 @@ pub struct Medium {
     volumes: Vec<u32>,
     /// Volumes may be cut short or unreadable from some byte on.
     lenient: bool,
-    /// The first volume that is.
-    cut: Option<PathBuf>,
+    /// What is wrong with the first that is.
+    cut: Option<MediumError>,
 }
 
 /// Where a file of a bundle lies.
@@ -163,9 +163,9 @@ impl Medium {
         &self.volumes
     }
 
-    /// A volume that [`Medium::gather_readable`] could not read to its end; `None` when there is none.
-    pub fn cut(&self) -> Option<&Path> {
-        self.cut.as_deref()
+    /// What is wrong with the first volume that [`Medium::gather_readable`] could not read to its end.
+    pub fn cut(&self) -> Option<&MediumError> {
+        self.cut.as_ref()
     }
 
     fn add(&mut self, path: BundlePath, piece: Piece) -> Result<(), MediumError> {
@@ -247,10 +247,10 @@ impl Medium {
 
     fn volume(&mut self, path: &Path, number: u32) -> Result<(), MediumError> {
         match self.archive(path) {
-            Err(MediumError::Framing { .. } | MediumError::File(FileError::Io { .. }))
-                if self.lenient =>
-            {
-                self.cut.get_or_insert_with(|| path.to_owned());
+            Err(
+                error @ (MediumError::Framing { .. } | MediumError::File(FileError::Io { .. })),
+            ) if self.lenient => {
+                self.cut.get_or_insert(error);
             }
             other => other?,
         }

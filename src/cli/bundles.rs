@@ -89,14 +89,30 @@ impl TrustArgs {
         site: &Site,
         context: &Context,
     ) -> Result<VerifiedBundle, Failure> {
-        let anchor = self.anchor(site, context)?.ok_or_else(|| {
+        Ok(verify::verify(places, &self.needed_anchor(site, context)?, site)?)
+    }
+
+    /// The same of what there is of the bundle, of which anything but head files may be missing.
+    ///
+    /// # Errors
+    /// As [`TrustArgs::verify`].
+    pub fn verify_partly(
+        &self,
+        places: &[PathBuf],
+        site: &Site,
+        context: &Context,
+    ) -> Result<VerifiedBundle, Failure> {
+        Ok(verify::verify_partly(places, &self.needed_anchor(site, context)?, site)?)
+    }
+
+    fn needed_anchor(&self, site: &Site, context: &Context) -> Result<Anchor, Failure> {
+        self.anchor(site, context)?.ok_or_else(|| {
             let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
             failure.hint(
                 "give the maker's public key: --trust release.key.pub; or accept trust documents: \
                  see `gapferry trust accept --help`",
             )
-        })?;
-        Ok(verify::verify(places, &anchor, site)?)
+        })
     }
 
     /// Verifies the bundle if anybody is trusted; else looks whether its parts fit together.

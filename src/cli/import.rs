@@ -10,6 +10,7 @@ use serde_json::json;
 use super::args::RegistryArgs;
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
+use super::damage;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
@@ -21,7 +22,7 @@ use crate::import::{self, Base, ImportError, Journal, Mapping, Outcome, Plan, Ru
 use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference, Repository};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
-use crate::verify::{Contents, Restore, Site};
+use crate::verify::{Contents, Restore, Site, VerifiedBundle};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -34,6 +35,8 @@ EXAMPLES:
   Under other names:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
       --map docker.io/library=base --map quay.io=quay
+  What is whole of a bundle that is damaged, or of which a volume is missing:
+    gapferry import /media/stick --trust release.key.pub --to oci:/srv/images --keep-going
   An older bundle, after the registry was lost:
     gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
@@ -55,7 +58,8 @@ pub struct Args {
     /// Only this image, by its name in the bundle (repeatable)
     #[arg(long, value_name = "NAME")]
     image: Vec<Reference>,
-    /// Go on when the target refuses an image; exit with 5 and list what is missing
+    /// Go on when an image is damaged or incomplete in the bundle, or the target refuses it: load the
+    /// images that are whole, exit with 5 and list the others
     #[arg(long)]
     keep_going: bool,
     /// Verify the bundle and say what would go where; load nothing
@@ -113,7 +117,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let restore = if args.restore { Restore::To(place.clone()) } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
-    let bundle = args.trust.verify_at(&args.bundle.places, &site, context)?;
+    let bundle = args.verified(&site, context)?;
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
@@ -121,14 +125,17 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     )?;
     let open = || args.existing_target(context);
     let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
-    gate.aboard(plan.images.iter().map(|planned| planned.image), &aboard)?;
+    // What is lost is neither judged nor loaded.
+    let losses = bundle.get().losses(&import::gaps(bundle.get()));
+    let is_whole = |image: &&PinnedImage| losses.whole.iter().any(|it| it.name == image.name);
+    let whole = || plan.images.iter().map(|planned| planned.image).filter(is_whole);
+    gate.aboard(whole(), &aboard)?;
     let Some(held) = &mut held else {
-        super::verify::prove(bundle.get(), context)?;
+        damage::prove(&mut args.verified(&site, context)?.into_inner(), false, context)?;
         return print_plan(&plan, context);
     };
     if let To::Layout(path) = &args.to {
-        let images = plan.images.iter().map(|planned| planned.image);
-        args.space.layout(path, &bundle.get().content(images))?;
+        args.space.layout(path, &bundle.get().content(whole()))?;
     }
     let journal = args.journal(bundle.get(), &place, context)?;
     let target = args.target(journal.clone(), context)?;
@@ -158,6 +165,14 @@ struct Remembered<'a> {
 }
 
 impl Args {
+    /// The bundle, all of it; or what there is of it, if whole images are to be had out of that.
+    fn verified(&self, site: &Site, context: &Context) -> Result<VerifiedBundle, Failure> {
+        match self.keep_going {
+            true => self.trust.verify_partly(&self.bundle.places, site, context),
+            false => self.trust.verify_at(&self.bundle.places, site, context),
+        }
+    }
+
     /// The target as the memory names it.
     fn place(&self) -> Place {
         let name = match &self.to {

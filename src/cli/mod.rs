@@ -11,6 +11,7 @@ mod bundles;
 mod classify;
 mod completions;
 mod context;
+mod damage;
 mod demo;
 mod diff;
 mod drill;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
+use super::damage;
 use super::failure::Failure;
 use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
@@ -19,6 +20,8 @@ EXAMPLES:
     gapferry verify /media/a /media/b --trust ann.pub --trust bob.pub --trust eve.pub --threshold 2
   Whether a site's policy is met, too:
     gapferry verify /media/stick/bundle --trust release.key.pub --policy site.toml
+  Which images of a damaged bundle can still be imported (it lists them, and exits with 3):
+    gapferry verify /media/stick/bundle --trust release.key.pub --output json
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -51,13 +54,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
-    let bundle = args.trust.verify_at(&args.bundle.places, &site, context)?;
-    let contents = bundle.get();
-    prove_blobs(contents, context)?;
-    let not_made = match args.quick {
-        true => contents.catalog().layers.len(),
-        false => prove_layers(contents, context)?,
-    };
+    // What is damaged or missing is to be told in full, with what is lost.
+    let bundle = args.trust.verify_partly(&args.bundle.places, &site, context)?;
+    let mut contents = bundle.into_inner();
+    let made = damage::prove(&mut contents, args.quick, context)?;
+    let contents = &contents;
+    let not_made = contents.catalog().layers.len() - made;
     gate.aboard(contents.images(), &Aboard::new(contents))?;
     let (seal, signers) = (contents.seal(), contents.signers());
     if context.json() {
@@ -143,7 +145,8 @@ pub fn explained(error: VerifyError, contents: &Contents) -> Failure {
 /// When anything is damaged.
 pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
     prove_blobs(contents, context)?;
-    prove_layers(contents, context).map(|_| ())
+    let made = contents.prove_layers(context.progress());
+    made.map(drop).map_err(|damage| first(damage, contents, context))
 }
 
 /// Proves every blob and pack.
@@ -152,10 +155,6 @@ pub fn prove(contents: &Contents, context: &Context) -> Result<(), Failure> {
 /// When anything is damaged.
 pub fn prove_blobs(contents: &Contents, context: &Context) -> Result<(), Failure> {
     contents.prove_blobs(context.progress()).map_err(|damage| first(damage, contents, context))
-}
-
-fn prove_layers(contents: &Contents, context: &Context) -> Result<usize, Failure> {
-    contents.prove_layers(context.progress()).map_err(|damage| first(damage, contents, context))
 }
 
 /// The first damage is the failure, the rest is warned of.

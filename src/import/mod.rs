@@ -2,10 +2,13 @@
 //!
 //! Nothing is seen at the target before every byte that it is to take is proven: blobs are staged
 //! as they are read and proven, and committed when all of them are; then manifests, children
-//! before parents; tags last. What the target holds already is neither read nor sent.
+//! before parents; tags last. Of a bundle that is damaged, whole images can be had, if that is asked
+//! for: what belongs to the others is not committed. What the target holds already is neither read nor sent.
 
 mod base;
+mod counted;
 mod journal;
+mod lost;
 mod map;
 mod plan;
 mod remember;
@@ -13,6 +16,7 @@ mod run;
 
 pub use base::held;
 pub use journal::Journal;
+pub use lost::gaps;
 pub use map::{Base, InvalidMapping, Mapping, Rule};
 pub use plan::{Plan, PlannedImage, plan};
 pub use remember::remember;
@@ -52,6 +56,14 @@ pub enum ImportError {
     /// The bundle is damaged or forged. Nothing was committed.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// Some of what an image needs is damaged or missing. Nothing of it was named at the target.
+    #[error("{name} is not whole aboard: {}", listed(why))]
+    Lost {
+        /// The image.
+        name: Reference,
+        /// What is wrong with what it needs.
+        why: Vec<String>,
+    },
     /// The target does not take what it is given.
     #[error("{at}: {error}")]
     Target {
@@ -78,6 +90,17 @@ pub enum ImportError {
         /// The digest that the target gives.
         found: Option<Digest>,
     },
+}
+
+/// The most reasons that are told.
+const MAX_TOLD: usize = 10;
+
+fn listed(why: &[String]) -> String {
+    let told = why.iter().take(MAX_TOLD).cloned().collect::<Vec<_>>().join("; ");
+    match why.len().saturating_sub(MAX_TOLD) {
+        0 => told,
+        more => format!("{told}; and {more} more"),
+    }
 }
 
 impl ImportError {

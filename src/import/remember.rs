@@ -5,8 +5,9 @@ use crate::bundle::Timestamp;
 use crate::memory::{Arrival, Entry, Held, MemoryError, Place, Standing};
 use crate::verify::VerifiedBundle;
 
-/// Remembers that `bundle` came to `place`, unless some of what was asked for is missing there; says
-/// whether the memory got a line. An older bundle that was restored moves nothing.
+/// Remembers that `bundle` came to `place`, unless some of what was asked for is missing there, or some
+/// of the bundle on the medium: then the same bundle can still come, mended. Says whether the memory got
+/// a line. An older bundle that was restored moves nothing.
 ///
 /// # Errors
 /// When the memory cannot be written.
@@ -17,7 +18,7 @@ pub fn remember(
     place: &Place,
     now: Timestamp,
 ) -> Result<bool, MemoryError> {
-    if !summary.is_whole() {
+    if !summary.is_whole() || !bundle.get().gaps().is_empty() {
         return Ok(false);
     }
     let (seal, digest) = (bundle.get().seal(), bundle.get().seal_digest());

@@ -7,6 +7,8 @@ use std::sync::Mutex;
 
 use super::ImportError;
 use super::base::{self, AtTarget};
+use super::counted::Counted;
+use super::lost;
 use super::plan::{Plan, PlannedImage};
 use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Role, Tag, VerifyingReader};
 use crate::pool;
@@ -48,7 +50,8 @@ impl Summary {
 /// Loads the planned images of `bundle` into `target`.
 ///
 /// Up to the first commit an error leaves the target as it was. From then on an error of one image
-/// ends the import, or, with `keep_going`, becomes that image's outcome.
+/// ends the import. With `keep_going` it becomes that image's outcome; and so does damage to anything
+/// that it needs: then nothing of it is named, and all that other images need is whole.
 ///
 /// # Errors
 /// Every [`ImportError`] but those of planning.
@@ -60,16 +63,14 @@ pub fn run(
     keep_going: bool,
     progress: &dyn Progress,
 ) -> Result<Summary, ImportError> {
-    let import = Import { contents: bundle.get(), homes: &plan.homes, target, jobs, progress };
-    let missing = pool::run(jobs, &plan.images, |image| import.missing_documents(image))?;
-    let work: Vec<Work<'_>> = plan
-        .images
-        .iter()
-        .zip(missing)
-        .map(|(planned, missing)| Work { planned, missing })
-        .collect();
-    let sent = import.blobs(&work)?;
-    let outcomes = import.publish(&work, keep_going)?;
+    let (contents, homes) = (bundle.get(), &plan.homes);
+    let import = Import { contents, homes, target, jobs, keep_going, progress };
+    let looked = pool::run(jobs, &plan.images, |image| import.look(image))?;
+    let (missing, mut outcomes): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+    let work = plan.images.iter().zip(missing);
+    let work: Vec<_> = work.map(|(planned, missing)| Work { planned, missing }).collect();
+    let sent = import.blobs(&work, &mut outcomes)?;
+    import.publish(&work, &mut outcomes)?;
     let images = plan.images.iter().zip(outcomes);
     let images =
         images.map(|(it, outcome)| (it.target.clone(), it.image.digest, outcome)).collect();
@@ -88,6 +89,17 @@ struct Sent {
     found: u64,
 }
 
+impl Sent {
+    fn of(staged: &[(&Lacking<'_>, Option<Box<dyn Staged>>)]) -> Sent {
+        let sent = || staged.iter().filter_map(|(blob, it)| Some((blob, it.as_ref()?)));
+        Sent {
+            blobs: sent().count() as u64,
+            bytes: sent().map(|(blob, _)| blob.descriptor.size).sum(),
+            found: sent().map(|(_, it)| it.found()).sum(),
+        }
+    }
+}
+
 /// What is done for one image; the set holds the documents that its repository got in this step.
 type Step<'a> = dyn Fn(&Work<'_>, &mut BTreeSet<Digest>) -> Result<(), ImportError> + Sync + 'a;
 
@@ -97,6 +109,7 @@ struct Import<'a> {
     homes: &'a [Repository],
     target: &'a dyn Target,
     jobs: usize,
+    keep_going: bool,
     progress: &'a dyn Progress,
 }
 
@@ -106,6 +119,7 @@ struct Work<'a> {
     missing: Missing,
 }
 
+#[derive(Default)]
 struct Missing {
     documents: BTreeSet<Digest>,
     /// Tags that are absent or name another document.
@@ -119,6 +133,20 @@ impl Missing {
 }
 
 impl<'a> Import<'a> {
+    /// What the target lacks of an image; nothing of one that is lost.
+    fn look(&self, planned: &PlannedImage<'_>) -> Result<(Missing, Outcome), ImportError> {
+        match lost::by_gaps(self.contents, planned.image) {
+            Some(lost) if self.keep_going => {
+                return Ok((Missing::default(), Outcome::Failed(Box::new(lost))));
+            }
+            Some(lost) => return Err(lost),
+            None => {}
+        }
+        let missing = self.missing_documents(planned)?;
+        let outcome = if missing.is_empty() { Outcome::Present } else { Outcome::Loaded };
+        Ok((missing, outcome))
+    }
+
     fn missing_documents(&self, planned: &PlannedImage<'_>) -> Result<Missing, ImportError> {
         let repository = &planned.target.repository;
         let failed = |error| ImportError::target(&planned.target, error);
@@ -137,30 +165,62 @@ impl<'a> Import<'a> {
     }
 
     /// Brings every blob that a missing document needs to the repositories that need it.
-    fn blobs(&self, work: &[Work<'_>]) -> Result<Sent, ImportError> {
-        let wanted = self.wanted(work)?;
-        let wanted: Vec<_> = wanted.into_iter().collect();
+    fn blobs(&self, work: &[Work<'_>], outcomes: &mut [Outcome]) -> Result<Sent, ImportError> {
+        let wanted: Vec<_> = self.wanted(work)?.into_iter().collect();
         let lacking = pool::run(self.jobs, &wanted, |(digest, repositories)| {
             self.lacking(digest, repositories)
         })?;
         let mut lacking: Vec<Lacking<'_>> = lacking.into_iter().flatten().collect();
         // Media are read fastest from front to back.
         lacking.sort_by_cached_key(|blob| self.contents.position(&blob.descriptor.digest));
-        let to_send =
-            lacking.iter().filter(|blob| blob.held.is_none()).map(|blob| blob.descriptor.size);
-        self.progress.begin("importing", to_send.clone().sum());
+        let to_send = lacking.iter().filter(|blob| blob.held.is_none());
+        self.progress.begin("importing", to_send.map(|blob| blob.descriptor.size).sum());
         let destination = self.destination(&lacking)?;
         let workshop = Workshop::new(self.contents, Some(&destination));
         // Nothing is committed before all of it is staged, and staged is what was proven.
-        let staged = pool::run(self.jobs, &lacking, |blob| self.stage(&workshop, blob))?;
+        let tried = pool::run(self.jobs, &lacking, |blob| match self.stage(&workshop, blob) {
+            Err(ImportError::Verify(error)) if self.keep_going => Ok(Err(error)),
+            other => other.map(Ok),
+        })?;
         self.progress.end();
-        let found = staged.iter().flatten().map(|staged| staged.found()).sum();
-        let staged: Vec<_> = lacking.iter().zip(staged.into_iter().map(Mutex::new)).collect();
+        let (mut staged, mut hurt) = (Vec::new(), BTreeMap::new());
+        for (blob, tried) in lacking.iter().zip(tried) {
+            match tried {
+                Ok(it) => staged.push((blob, it)),
+                Err(error) => drop(hurt.insert(blob.descriptor.digest, error.to_string())),
+            }
+        }
+        if !hurt.is_empty() {
+            let needed = self.lose(work, outcomes, &hurt)?;
+            staged.retain(|(blob, _)| needed.contains(&blob.descriptor.digest));
+        }
+        let sent = Sent::of(&staged);
+        let staged: Vec<_> =
+            staged.into_iter().map(|(blob, staged)| (blob, Mutex::new(staged))).collect();
         pool::run(self.jobs, &staged, |(blob, staged)| {
             let staged = staged.lock().expect("no thread panics with the lock").take();
             self.settle(&workshop, blob, staged)
         })?;
-        Ok(Sent { blobs: to_send.clone().count() as u64, bytes: to_send.sum(), found })
+        Ok(sent)
+    }
+
+    /// Gives up the images that need what is hurt; what the others need.
+    fn lose(
+        &self,
+        work: &[Work<'_>],
+        outcomes: &mut [Outcome],
+        hurt: &BTreeMap<Digest, String>,
+    ) -> Result<BTreeSet<Digest>, ImportError> {
+        let mut needed = BTreeSet::new();
+        for (one, outcome) in work.iter().zip(outcomes) {
+            let blobs: Vec<Digest> = self.wanted(std::slice::from_ref(one))?.into_keys().collect();
+            let reasons = blobs.iter().filter_map(|blob| hurt.get(blob).cloned());
+            match lost::because(one.planned.image, reasons) {
+                Some(lost) => *outcome = Outcome::Failed(Box::new(lost)),
+                None => needed.extend(blobs),
+            }
+        }
+        Ok(needed)
     }
 
     /// Each blob that missing documents need, and the repositories that need it.
@@ -314,15 +374,9 @@ impl<'a> Import<'a> {
     }
 
     /// Manifests of all images, then tags of all images, then the proof that they are there.
-    fn publish(&self, work: &[Work<'_>], keep_going: bool) -> Result<Vec<Outcome>, ImportError> {
-        let start = |work: &Work<'_>| match work.missing.is_empty() {
-            true => Outcome::Present,
-            false => Outcome::Loaded,
-        };
-        let mut outcomes: Vec<Outcome> = work.iter().map(start).collect();
-        self.each(work, &mut outcomes, keep_going, &|work, done| self.put_manifests(work, done))?;
-        self.each(work, &mut outcomes, keep_going, &|work, _| self.put_tags(work))?;
-        Ok(outcomes)
+    fn publish(&self, work: &[Work<'_>], outcomes: &mut [Outcome]) -> Result<(), ImportError> {
+        self.each(work, outcomes, &|work, done| self.put_manifests(work, done))?;
+        self.each(work, outcomes, &|work, _| self.put_tags(work))
     }
 
     /// Takes `step` for every image that has not failed: repositories side by side, the images of
@@ -332,7 +386,6 @@ impl<'a> Import<'a> {
         &self,
         work: &[Work<'_>],
         outcomes: &mut [Outcome],
-        keep_going: bool,
         step: &Step<'_>,
     ) -> Result<(), ImportError> {
         let mut repositories: BTreeMap<&Repository, Vec<usize>> = BTreeMap::new();
@@ -346,7 +399,7 @@ impl<'a> Import<'a> {
             let (mut done, mut failures) = (BTreeSet::new(), Vec::new());
             for &at in images {
                 match step(&work[at], &mut done) {
-                    Err(error) if keep_going => failures.push((at, error)),
+                    Err(error) if self.keep_going => failures.push((at, error)),
                     other => other?,
                 }
             }
@@ -428,21 +481,6 @@ struct Lacking<'a> {
     repositories: Vec<&'a Repository>,
     /// A repository that has it.
     held: Option<&'a Repository>,
-}
-
-struct Counted<'a, R> {
-    inner: R,
-    progress: &'a dyn Progress,
-    read: &'a Cell<u64>,
-}
-
-impl<R: io::Read> io::Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.progress.advance(count as u64);
-        self.read.set(self.read.get() + count as u64);
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

@@ -169,6 +169,11 @@ impl Contents {
         self.gaps.found()
     }
 
+    /// The same, to be told; what is a gap stays one.
+    pub fn take_gaps(&mut self) -> Vec<Hurt> {
+        self.gaps.take()
+    }
+
     /// True for what is among the gaps.
     pub(super) fn is_gap(&self, digest: &Digest) -> bool {
         self.gaps.has(digest)
@@ -404,7 +409,7 @@ fn found<'a>(medium: &'a Medium, path: &BundlePath) -> Result<&'a Piece, VerifyE
 /// What the numbers of the volumes that are there tell of those that are not.
 fn missing_volumes(medium: &Medium) -> String {
     if let Some(cut) = medium.cut() {
-        return format!("; {} cannot be read to its end", cut.display());
+        return format!("; {cut}");
     }
     let Some(last) = medium.volumes().last() else { return String::new() };
     let gaps: Vec<String> = (1..*last)

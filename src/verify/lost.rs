@@ -112,6 +112,10 @@ impl Gaps {
         self.digests.contains(digest)
     }
 
+    pub(super) fn take(&mut self) -> Vec<Hurt> {
+        std::mem::take(&mut self.found)
+    }
+
     pub(super) fn found(&self) -> &[Hurt] {
         &self.found
     }

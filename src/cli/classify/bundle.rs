@@ -215,6 +215,10 @@ impl From<ImportError> for Failure {
             ImportError::Base { .. } => {
                 Failure::new(Exit::NotAllowed, "base-missing", error).hint(BASE_FIRST)
             }
+            ImportError::Lost { .. } => Failure::new(Exit::Damaged, "image-lost", error).hint(
+                "mend the medium or fetch the bundle anew, and import it again: what is there \
+                 already is not sent again",
+            ),
             ImportError::Verify(error) => error.into(),
             ImportError::Target { at, error } => Failure::from(error).at(at),
             ImportError::Sparse { at, error } => {

@@ -257,18 +257,87 @@ fn damage_in_any_blob_leaves_the_target_as_it_was() {
     for (digest, size) in blobs {
         let path = maker.path("bundle/blobs/sha256").join(digest.hex());
         flip(&path, size - 1);
-        for keep_going in [false, true] {
-            let target = Memory::default();
-            let error = load(&maker, &target, keep_going).unwrap_err();
-            let damaged = |error: &VerifyError| {
-                matches!(error, VerifyError::Damaged { path, .. }
+        let target = Memory::default();
+        let error = load(&maker, &target, false).unwrap_err();
+        let damaged = |error: &VerifyError| {
+            matches!(error, VerifyError::Damaged { path, .. }
                 if path.to_string().ends_with(&digest.hex()))
-            };
-            assert!(matches!(&error, ImportError::Verify(error) if damaged(error)), "{error}");
-            assert_eq!(target.count(|call| !matches!(call, Call::Staged(_))), 0);
-            assert!(!target.calls().contains(&Call::Staged(digest)));
-        }
+        };
+        assert!(matches!(&error, ImportError::Verify(error) if damaged(error)), "{error}");
+        assert_eq!(target.count(|call| !matches!(call, Call::Staged(_))), 0);
+        assert!(!target.calls().contains(&Call::Staged(digest)));
         flip(&path, size - 1);
+    }
+}
+
+/// Damages the file of a digest: turned, cut or gone.
+fn hurt(maker: &Maker, digest: &Digest, how: usize) {
+    let path = maker.path("bundle/blobs/sha256").join(digest.hex());
+    match how {
+        0 => flip(&path, 5),
+        1 => std::fs::File::options().write(true).open(path).unwrap().set_len(4).unwrap(),
+        _ => std::fs::remove_file(path).unwrap(),
+    }
+}
+
+fn salvage(maker: &Maker, target: &dyn Target) -> (Vec<&'static str>, Vec<String>) {
+    let bundle = maker.verify_partly(&[maker.path("bundle")]).unwrap();
+    let base = Base::Registry { host: "site".to_owned(), prefix: String::new() };
+    let plan = plan(bundle.get().images(), &[], &Mapping::new(base, vec![])).unwrap();
+    let summary = run(&bundle, &plan, target, 3, true, &Silent).unwrap();
+    let lost = |(_, _, outcome): &(Reference, Digest, Outcome)| match outcome {
+        Outcome::Failed(error) => match &**error {
+            ImportError::Lost { why, .. } => Some(why.join("; ")),
+            other => panic!("{other}"),
+        },
+        _ => None,
+    };
+    // Without leave to go on, nothing is written.
+    let refused = run(&bundle, &plan, &Memory::default(), 3, false, &Silent);
+    assert!(matches!(refused, Err(ImportError::Lost { .. } | ImportError::Verify(_))));
+    (outcomes(&summary), summary.images.iter().filter_map(lost).collect())
+}
+
+#[test]
+fn whole_images_are_had_out_of_a_damaged_bundle() {
+    let of_one = Digest::of(&noise(2_000_000, 1));
+    let shared = Digest::of(&noise(10, 2));
+    let of_two = Digest::of(&noise(3000, 3));
+    for how in 0..3 {
+        for (digest, expected) in [
+            (of_one, ["failed", "loaded"]),
+            (shared, ["failed", "failed"]),
+            (of_two, ["loaded", "failed"]),
+        ] {
+            let maker = two();
+            hurt(&maker, &digest, how);
+            let target = Memory::default();
+            let (found, lost) = salvage(&maker, &target);
+            assert_eq!(found, expected, "{how}");
+            assert!(lost.iter().all(|why| why.contains(&digest.hex())), "{lost:?}");
+            let loaded = expected.iter().filter(|word| **word == "loaded").count();
+            assert_eq!(target.tags().len(), loaded);
+            assert_eq!(target.count(|call| matches!(call, Call::Manifest(_))), loaded);
+            // What only a lost image needs is not committed.
+            let committed = |seed: (usize, u64)| {
+                target.calls().contains(&Call::Committed(Digest::of(&noise(seed.0, seed.1))))
+            };
+            assert_eq!(committed((2_000_000, 1)), expected[0] == "loaded");
+            assert_eq!(committed((3000, 3)), expected[1] == "loaded");
+        }
+    }
+}
+
+#[test]
+fn an_image_without_its_manifest_is_lost() {
+    for how in 0..3 {
+        let maker = two();
+        let manifest = maker.verify(&[maker.path("bundle")]).unwrap().get().images()[1].digest;
+        hurt(&maker, &manifest, how);
+        let target = Memory::default();
+        let (found, lost) = salvage(&maker, &target);
+        assert_eq!((found, target.tags()), (vec!["loaded", "failed"], vec!["site/a/one:1".into()]));
+        assert!(lost[0].contains(&manifest.hex()), "{lost:?}");
     }
 }
 

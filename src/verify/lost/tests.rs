@@ -101,7 +101,7 @@ fn a_volume_may_be_missing_or_cut() {
     let bytes = std::fs::read(&volume).unwrap();
     std::fs::write(&volume, &bytes[..bytes.len() / 2]).unwrap();
     let (cut, why) = names(&maker);
-    assert!(why.contains("volume-0002.tar cannot be read to its end"), "{why}");
+    assert!(why.contains("volume-0002.tar, byte"), "{why}");
     assert!(!cut.is_empty() && cut.len() < 3, "{cut:?}");
     std::fs::remove_file(&volume).unwrap();
     let (missing, why) = names(&maker);
