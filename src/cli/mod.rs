@@ -23,6 +23,7 @@ mod inspect;
 mod key;
 mod lock;
 mod man;
+mod mapping;
 mod memory;
 mod output;
 mod policy;
