@@ -26,6 +26,7 @@
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
+//! | [`mirror`] | configuration for the machines that pull from a site's registry |
 //! | [`drill`] | proving that a bundle restores |
 //! | [`unpack`] | a bundle as a plain OCI layout |
 //! | [`repack`] | the same bundle in another packaging |
@@ -44,6 +45,7 @@ pub mod files;
 pub mod import;
 pub mod layout;
 pub mod memory;
+pub mod mirror;
 pub mod oci;
 pub mod policy;
 pub mod pool;

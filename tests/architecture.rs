@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -24,6 +24,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("verify", &["oci", "trust", "recompress", "chunk", "bundle", "memory"]),
     ("export", &EXPORT),
     ("import", &["oci", "bundle", "memory", "verify", "target"]),
+    ("mirror", &["oci", "import"]),
     ("drill", &["oci", "trust", "layout", "bundle", "verify", "target", "import"]),
     ("serve", &["oci", "layout", "bundle", "verify"]),
     ("unpack", &["oci", "bundle", "verify"]),

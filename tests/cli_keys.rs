@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 30] = [
+const SUBCOMMANDS: [&str; 31] = [
     "key",
     "key new",
     "key show",
@@ -25,6 +25,7 @@ const SUBCOMMANDS: [&str; 30] = [
     "inspect",
     "verify",
     "import",
+    "mirrors",
     "memory",
     "memory show",
     "memory check",

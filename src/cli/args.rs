@@ -128,7 +128,11 @@ impl TypedValueParser for CredentialsParser {
     }
 }
 
-fn host(text: &str) -> Result<String, String> {
+/// A host, with a port or without.
+///
+/// # Errors
+/// When it is none.
+pub fn host(text: &str) -> Result<String, String> {
     match Repository::new(text, "a") {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("not a host or host:port".to_owned()),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::bundles::TrustArgs;
 use super::context::Context;
 use super::failure::Failure;
-use super::images::read_lock;
+use super::images::{is_lock, read_lock};
 use super::output::bytes;
 use crate::chunk::ChunkIndex;
 use crate::diff::{Change, Diff, Side, diff};
@@ -59,15 +59,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     context.print(&table(&diff, matches!((&first, &second), (Thing::Bundle(_), Thing::Bundle(_)))))
 }
 
-/// A lock is a file that begins as JSON does; everything else is a bundle.
 fn open(path: &Path, trust: &TrustArgs, context: &Context) -> Result<Thing, Failure> {
-    let is_lock = path.is_file() && {
-        use std::io::Read as _;
-        let mut first = [0];
-        let file = std::fs::File::open(path);
-        file.and_then(|mut file| file.read(&mut first)).is_ok() && first == *b"{"
-    };
-    match is_lock {
+    match is_lock(path) {
         true => Ok(Thing::Lock(read_lock(path)?)),
         false => Ok(Thing::Bundle(Box::new(trust.look(&[path.to_owned()], context)?))),
     }

@@ -124,6 +124,14 @@ impl Asked {
     }
 }
 
+/// A lock is a file that begins as JSON does; nothing that holds a bundle does.
+pub fn is_lock(path: &std::path::Path) -> bool {
+    use std::io::Read as _;
+    let mut first = [0];
+    let file = std::fs::File::open(path).ok().filter(|_| path.is_file());
+    file.is_some_and(|mut file| file.read(&mut first).is_ok()) && first == *b"{"
+}
+
 /// Reads a lock file.
 ///
 /// # Errors

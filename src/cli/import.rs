@@ -2,7 +2,6 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,16 +10,17 @@ use super::args::RegistryArgs;
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::damage;
-use super::failure::{Exit, Failure};
-use super::output::{bytes, count};
+use super::failure::Failure;
+use super::mapping::{MappingArgs, To};
+use super::output::{bytes, count, escaped};
 use super::policy::{Aboard, PolicyArgs};
 use super::registries;
 use super::space::SpaceArgs;
 use super::verify::skipped;
 use crate::files;
-use crate::import::{self, Base, ImportError, Journal, Mapping, Outcome, Plan, Rule, Summary};
+use crate::import::{self, ImportError, Journal, Outcome, Plan, PlannedImage, Summary};
 use crate::memory::{Memory, Place};
-use crate::oci::{PinnedImage, Reference, Repository};
+use crate::oci::{PinnedImage, Reference};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
 use crate::verify::{Contents, Restore, Site, VerifiedBundle};
 
@@ -37,6 +37,9 @@ EXAMPLES:
       --map docker.io/library=base --map quay.io=quay
   What is whole of a bundle that is damaged, or of which a volume is missing:
     gapferry import /media/stick --trust release.key.pub --to oci:/srv/images --keep-going
+  With the registry that each came from in its name, and a tag of the site; see first what goes where:
+    gapferry import bundle.tar --trust release.key.pub --to docker://registry.site/mirror \\
+      --keep-host --tag-suffix -site1 --dry-run
   An older bundle, after the registry was lost:
     gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
@@ -49,12 +52,8 @@ pub struct Args {
     /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), or oci:DIR
     #[arg(long, value_name = "TARGET")]
     to: To,
-    /// Put this path in front of every repository at the registry
-    #[arg(long, value_name = "PATH")]
-    prefix: Option<String>,
-    /// Names that begin with FROM begin with TO at the target (repeatable; the longest FROM counts)
-    #[arg(long, value_name = "FROM=TO")]
-    map: Vec<Rule>,
+    #[command(flatten)]
+    names: MappingArgs,
     /// Only this image, by its name in the bundle (repeatable)
     #[arg(long, value_name = "NAME")]
     image: Vec<Reference>,
@@ -79,29 +78,6 @@ pub struct Args {
     registries: RegistryArgs,
 }
 
-#[derive(Debug, Clone)]
-enum To {
-    Registry { host: String, prefix: String },
-    Layout(PathBuf),
-}
-
-impl FromStr for To {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<To, String> {
-        if let Some(path) = text.strip_prefix("oci:").filter(|path| !path.is_empty()) {
-            return Ok(To::Layout(PathBuf::from(path)));
-        }
-        let place = text.strip_prefix("docker://").or_else(|| text.strip_prefix("registry://"));
-        let place = place.ok_or("expected docker://HOST[:PORT][/PREFIX] or oci:DIR")?;
-        let (host, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let prefix = prefix.trim_matches('/');
-        let sample = if prefix.is_empty() { "a" } else { prefix };
-        Repository::new(host, sample).map_err(|error| error.to_string())?;
-        Ok(To::Registry { host: host.to_owned(), prefix: prefix.to_owned() })
-    }
-}
-
 /// Does it.
 ///
 /// # Errors
@@ -121,7 +97,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
-        &args.mapping()?,
+        &args.names.mapping(&args.to)?,
     )?;
     let open = || args.existing_target(context);
     let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
@@ -178,35 +154,12 @@ impl Args {
         let name = match &self.to {
             To::Layout(path) => [b"oci:", whole(path).as_os_str().as_bytes()].concat(),
             To::Registry { host, .. } => {
-                let path = format!("{}/{}", host.to_ascii_lowercase(), self.registry_prefix());
+                let path =
+                    format!("{}/{}", host.to_ascii_lowercase(), self.names.whole_prefix(&self.to));
                 format!("docker://{}", path.trim_end_matches('/')).into_bytes()
             }
         };
         Place::new(&name)
-    }
-
-    /// The prefix in the target and the one of `--prefix`.
-    fn registry_prefix(&self) -> String {
-        let of_target = match &self.to {
-            To::Registry { prefix, .. } => prefix.as_str(),
-            To::Layout(_) => "",
-        };
-        let more = self.prefix.as_deref().unwrap_or("").trim_matches('/');
-        [of_target, more].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
-    }
-
-    fn mapping(&self) -> Result<Mapping, Failure> {
-        let base = match (&self.to, &self.prefix) {
-            (To::Layout(_), Some(_)) => {
-                let message = "--prefix is for registries; names stay whole in a layout";
-                return Err(Failure::new(Exit::Usage, "usage", message).hint("use --map FROM=TO"));
-            }
-            (To::Layout(_), None) => Base::Layout,
-            (To::Registry { host, .. }, _) => {
-                Base::Registry { host: host.clone(), prefix: self.registry_prefix() }
-            }
-        };
-        Ok(Mapping::new(base, self.map.clone()))
     }
 
     /// The target for looking at, which makes no layout where there is none.
@@ -273,15 +226,19 @@ fn chosen<'a>(
 
 fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
     if context.json() {
-        let line = |it: &import::PlannedImage<'_>| {
+        let line = |it: &PlannedImage<'_>| {
             json!({
                 "name": it.image.name, "target": it.target, "digest": it.image.digest,
+                "rule": Some(&it.rule).filter(|rule| !rule.is_empty()),
             })
         };
         return context
             .print_json(&json!({"images": plan.images.iter().map(line).collect::<Vec<_>>()}));
     }
-    let line = |it: &import::PlannedImage<'_>| format!("{} -> {}\n", it.image.name, it.target);
+    let line = |it: &PlannedImage<'_>| match it.rule.as_str() {
+        "" => format!("{} -> {}\n", it.image.name, it.target),
+        rule => format!("{} -> {}  ({})\n", it.image.name, it.target, escaped(rule)),
+    };
     context.print(&plan.images.iter().map(line).collect::<String>())?;
     context.print("the bundle is verified; nothing was loaded\n")
 }

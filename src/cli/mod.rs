@@ -24,7 +24,9 @@ mod inspect;
 mod key;
 mod lock;
 mod man;
+mod mapping;
 mod memory;
+mod mirrors;
 mod output;
 mod policy;
 mod progress;
@@ -84,6 +86,7 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Import(import::Args),
+    Mirrors(mirrors::Args),
     Memory(memory::Args),
     Sign(sign::Args),
     Repack(repack::Args),
@@ -106,6 +109,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(args, context),
             Command::Verify(args) => verify::run(args, context),
             Command::Import(args) => import::run(args, context),
+            Command::Mirrors(args) => mirrors::run(args, context),
             Command::Memory(args) => memory::run(args, context),
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),

@@ -1,6 +1,16 @@
 //! What images are called at the target.
+//!
+//! For each name one rule counts, found in this order: the first regular expression that fits the
+//! whole name; of the prefixes that fit, the longest, and of two that are equal the first; and where
+//! no rule fits, the path that the image has, with or without the host that it came from.
 
-use crate::oci::{InvalidReference, Reference, Repository};
+mod file;
+mod rule;
+
+pub use file::{MAX_RULES_SIZE, RuleFile};
+pub use rule::{Affix, Rule};
+
+use crate::oci::{InvalidReference, Reference, Repository, Tag};
 
 /// Where names at the target begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,130 +26,171 @@ pub enum Base {
     Layout,
 }
 
-/// `FROM=TO`: names that begin with `from`, at the border of a component, begin with `to` instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    from: String,
-    to: String,
-}
-
 /// How a name in the bundle becomes a name at the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Mapping {
     base: Base,
+    /// In the order in which they are asked.
     rules: Vec<Rule>,
+    keep_host: bool,
+    affix: Affix,
 }
 
-/// A rule that is none, or that makes a name which is none. The input's fault.
+/// A name at the target, and why it is that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapped {
+    /// The name.
+    pub target: Reference,
+    /// The rule that counted, as somebody wrote it; empty where none did.
+    pub rule: String,
+}
+
+/// Rules that are none, or that make a name which is none. The input's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMapping {
     /// Not `FROM=TO`.
     #[error("not a rule FROM=TO: {}", .0.escape_debug())]
     Rule(String),
+    /// Not a regular expression, or one that is too large.
+    #[error("not a regular expression: {}: {}", pattern.escape_debug(), why.escape_debug())]
+    Pattern {
+        /// The expression.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A rule takes a group that its expression does not have.
+    #[error("{} takes the group `{}`, which is not there", rule.escape_debug(), group.escape_debug())]
+    Group {
+        /// The rule.
+        rule: String,
+        /// The group.
+        group: String,
+    },
+    /// A file of rules is malformed.
+    #[error("line {line}: {}", what.escape_debug())]
+    File {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The name that comes out is malformed.
-    #[error("{name} cannot be named at the target: {error}")]
+    #[error("{name} cannot be named at the target{}: {error}", by(rule))]
     Name {
         /// The name in the bundle.
         name: Reference,
+        /// The rule that counted; empty where none did.
+        rule: String,
         /// What is wrong with the name that comes out.
         error: InvalidReference,
     },
 }
 
-impl std::str::FromStr for Rule {
-    type Err = InvalidMapping;
-
-    fn from_str(text: &str) -> Result<Rule, InvalidMapping> {
-        let trim = |part: &str| part.trim_matches('/').to_owned();
-        match text.split_once('=') {
-            Some((from, to)) if !trim(from).is_empty() => {
-                Ok(Rule { from: trim(from), to: trim(to) })
-            }
-            _ => Err(InvalidMapping::Rule(text.chars().take(200).collect())),
-        }
-    }
-}
-
-impl Rule {
-    /// The path at the target of `repository`; `None` when the rule is not about it.
-    fn apply(&self, repository: &str) -> Option<String> {
-        let rest = repository.strip_prefix(&self.from)?;
-        match rest.strip_prefix('/') {
-            Some(rest) => Some(join(&self.to, rest)),
-            None => rest.is_empty().then(|| self.to.clone()),
-        }
+/// A rule in words, for messages.
+pub(super) fn by(rule: &str) -> String {
+    match rule {
+        "" => String::new(),
+        rule => format!(" (by {})", rule.escape_debug()),
     }
 }
 
 impl Mapping {
-    /// Of several rules that fit a name, the one with the longest `FROM` counts.
+    /// Rules in the order in which they were given.
     pub fn new(base: Base, mut rules: Vec<Rule>) -> Mapping {
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.from.len()));
-        Mapping { base, rules }
+        rules.sort_by_key(Rule::turn);
+        Mapping { base, rules, keep_host: false, affix: Affix::default() }
     }
 
-    /// The name at the target. Where no rule fits, a registry gets the path without the host it
-    /// came from, below its prefix.
+    /// The same, where a name that no rule fits keeps the host that it came from as the first
+    /// component of its path; the `:` before a port becomes `-`.
+    pub fn keeping_hosts(self, keep_host: bool) -> Mapping {
+        Mapping { keep_host, ..self }
+    }
+
+    /// The same with something around every tag, unless a rule says otherwise.
+    pub fn with_affix(self, affix: Affix) -> Mapping {
+        Mapping { affix, ..self }
+    }
+
+    /// Where names begin.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// The name at the target. An image that has no tag gets none.
     ///
     /// # Errors
     /// [`InvalidMapping::Name`].
-    pub fn target(&self, name: &Reference) -> Result<Reference, InvalidMapping> {
+    pub fn map(&self, name: &Reference) -> Result<Mapped, InvalidMapping> {
         let whole = name.repository.to_string();
-        let mapped = self.rules.iter().find_map(|rule| rule.apply(&whole));
-        let invalid = |error| InvalidMapping::Name { name: name.clone(), error };
-        let repository = match (&self.base, mapped) {
-            (Base::Layout, None) => name.repository.clone(),
-            (Base::Layout, Some(mapped)) => {
-                mapped.parse::<Reference>().map_err(invalid)?.repository
-            }
-            (Base::Registry { host, prefix }, mapped) => {
-                let path = mapped.unwrap_or_else(|| name.repository.path().to_owned());
-                Repository::new(host, &join(prefix, &path)).map_err(invalid)?
-            }
+        let found = self.rules.iter().find_map(|rule| Some((rule, rule.apply(&whole)?)));
+        let rule = match found {
+            Some((rule, _)) => rule.to_string(),
+            None if self.keep_host => "--keep-host".to_owned(),
+            None => String::new(),
         };
-        Ok(Reference { repository, ..name.clone() })
+        let affix = found.as_ref().and_then(|(rule, _)| rule.affix()).unwrap_or(&self.affix);
+        let invalid =
+            |error| InvalidMapping::Name { name: name.clone(), rule: rule.clone(), error };
+        let repository = self.repository(name, found.as_ref().map(|(_, path)| path.as_str()));
+        let repository = repository.map_err(invalid)?;
+        let tag = name.tag.as_ref().map(|tag| affix.around(tag)).transpose().map_err(invalid)?;
+        Ok(Mapped { target: Reference { repository, tag, digest: name.digest }, rule })
     }
+
+    fn repository(
+        &self,
+        name: &Reference,
+        mapped: Option<&str>,
+    ) -> Result<Repository, InvalidReference> {
+        match (&self.base, mapped) {
+            (Base::Layout, None) => Ok(name.repository.clone()),
+            (Base::Layout, Some(mapped)) => Ok(mapped.parse::<Reference>()?.repository),
+            (Base::Registry { host, prefix }, Some(path)) => {
+                Repository::new(host, &join(prefix, path))
+            }
+            (Base::Registry { host, prefix }, None) => {
+                let from =
+                    if self.keep_host { component(name.repository.host()) } else { String::new() };
+                Repository::new(host, &join(prefix, &join(&from, name.repository.path())))
+            }
+        }
+    }
+
+    /// The path at the target's registry below which everything of `host` lies as it did there:
+    /// `None` when rules tell its repositories apart, or the target is a layout. Whatever may come
+    /// from there later goes there too.
+    pub fn whole_host(&self, host: &str) -> Option<String> {
+        let Base::Registry { prefix, .. } = &self.base else { return None };
+        let mut to = if self.keep_host { component(host) } else { String::new() };
+        // The rules are asked from the longest on; one for the whole host comes last.
+        for rule in &self.rules {
+            match rule.for_host(host) {
+                rule::ForHost::Nothing => {}
+                rule::ForHost::Part => return None,
+                rule::ForHost::Whole(path) => {
+                    to = path.to_owned();
+                    break;
+                }
+            }
+        }
+        Some(join(prefix, &to))
+    }
+}
+
+/// A host as a component of a path.
+fn component(host: &str) -> String {
+    host.replace(':', "-")
 }
 
 fn join(front: &str, back: &str) -> String {
-    if front.is_empty() { back.to_owned() } else { format!("{front}/{back}") }
+    match (front, back) {
+        ("", back) => back.to_owned(),
+        (front, "") => front.to_owned(),
+        (front, back) => format!("{front}/{back}"),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn target(base: Base, rules: &[&str], name: &str) -> String {
-        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        Mapping::new(base, rules).target(&name.parse().unwrap()).unwrap().to_string()
-    }
-
-    fn registry(prefix: &str) -> Base {
-        Base::Registry { host: "site:5000".to_owned(), prefix: prefix.to_owned() }
-    }
-
-    #[test]
-    fn hosts_fall_away_and_prefixes_come_on() {
-        assert_eq!(target(registry(""), &[], "busybox:1"), "site:5000/library/busybox:1");
-        assert_eq!(target(registry("a/b"), &[], "quay.io/x/y:1"), "site:5000/a/b/x/y:1");
-        assert_eq!(target(Base::Layout, &[], "quay.io/x/y:1"), "quay.io/x/y:1");
-    }
-
-    #[test]
-    fn the_longest_rule_counts_at_component_borders() {
-        let rules = ["quay.io=q", "quay.io/x=short/", "docker.io/library/busybox=tools/box"];
-        assert_eq!(target(registry("p"), &rules, "quay.io/x/y:1"), "site:5000/p/short/y:1");
-        assert_eq!(target(registry("p"), &rules, "quay.io/xx/y:1"), "site:5000/p/q/xx/y:1");
-        assert_eq!(target(registry(""), &rules, "busybox:1"), "site:5000/tools/box:1");
-        assert_eq!(target(registry(""), &rules, "busyboxes:1"), "site:5000/library/busyboxes:1");
-        assert_eq!(target(Base::Layout, &["quay.io=ghcr.io/m"], "quay.io/x:1"), "ghcr.io/m/x:1");
-    }
-
-    #[test]
-    fn names_that_come_out_wrong_are_refused() {
-        assert!("x".parse::<Rule>().is_err());
-        assert!("=x".parse::<Rule>().is_err());
-        let mapping = Mapping::new(registry(""), vec!["quay.io/x=UP".parse().unwrap()]);
-        assert!(mapping.target(&"quay.io/x/y:1".parse().unwrap()).is_err());
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ mod run;
 pub use base::held;
 pub use journal::Journal;
 pub use lost::gaps;
-pub use map::{Base, InvalidMapping, Mapping, Rule};
+pub use map::{Affix, Base, InvalidMapping, MAX_RULES_SIZE, Mapped, Mapping, Rule, RuleFile};
 pub use plan::{Plan, PlannedImage, plan};
 pub use remember::remember;
 pub use run::{Outcome, Summary, run};
@@ -33,15 +33,8 @@ pub enum ImportError {
     #[error(transparent)]
     Mapping(#[from] InvalidMapping),
     /// Two images would have one name at the target. The input's fault.
-    #[error("{first} and {second} would both be {target}, and they are not the same")]
-    Collision {
-        /// One image.
-        first: Reference,
-        /// The other.
-        second: Reference,
-        /// The name at the target.
-        target: Reference,
-    },
+    #[error(transparent)]
+    Collision(#[from] Box<Collision>),
     /// The bundle does not hold an image that was asked for. The input's fault.
     #[error("{0} is not aboard")]
     NotAboard(Reference),
@@ -101,6 +94,18 @@ fn listed(why: &[String]) -> String {
         0 => told,
         more => format!("{told}; and {more} more"),
     }
+}
+
+/// Two images, or their signatures, that would have one name at the target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{} and {}{} would both be {target}, and they are not the same", first.0, map::by(&first.1), second.0, map::by(&second.1))]
+pub struct Collision {
+    /// One image, and the rule that named it; empty where none did.
+    pub first: (Reference, String),
+    /// The other.
+    pub second: (Reference, String),
+    /// The name at the target.
+    pub target: Reference,
 }
 
 impl ImportError {

@@ -10,7 +10,7 @@ use super::base::{self, AtTarget};
 use super::counted::Counted;
 use super::lost;
 use super::plan::{Plan, PlannedImage};
-use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Role, Tag, VerifyingReader};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Tag, VerifyingReader};
 use crate::pool;
 use crate::report::Progress;
 use crate::target::{Staged, Target, TargetError};
@@ -156,7 +156,7 @@ impl<'a> Import<'a> {
                 missing.documents.insert(document.digest);
             }
         }
-        for (tag, digest) in tags(planned) {
+        for (tag, digest) in planned.tags() {
             if self.target.tag(repository, &tag).map_err(failed)? != Some(digest) {
                 missing.tags.push((tag, digest));
             }
@@ -465,14 +465,6 @@ impl<'a> Import<'a> {
         }
         Ok(())
     }
-}
-
-/// The tags of an image: its own last, those of what refers to it first.
-fn tags(planned: &PlannedImage<'_>) -> Vec<(Tag, Digest)> {
-    let tagged = planned.image.documents.iter().filter(|document| document.role == Role::Tagged);
-    let tagged = tagged.filter_map(|document| Some((document.tag.clone()?, document.digest)));
-    let own = planned.target.tag.clone().map(|tag| (tag, planned.image.digest));
-    tagged.chain(own).collect()
 }
 
 /// A blob that some repositories lack.

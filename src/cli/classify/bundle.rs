@@ -208,8 +208,8 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
         match error {
             ImportError::Mapping(error) => error.into(),
-            ImportError::Collision { .. } => Failure::new(Exit::Usage, "collision", error)
-                .hint("give one of them another place with --map FROM=TO"),
+            ImportError::Collision(_) => Failure::new(Exit::Usage, "collision", error)
+                .hint("give one of them another place with --map FROM=TO, or all with --keep-host"),
             ImportError::NotAboard(_) => Failure::new(Exit::Usage, "not-aboard", error)
                 .hint("see the names with `gapferry inspect`"),
             ImportError::Base { .. } => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::bundle::Packaging;
 use crate::import::{Base, Mapping, plan};
-use crate::oci::{OCI_INDEX, PinnedDocument};
+use crate::oci::{OCI_INDEX, PinnedDocument, Role};
 use crate::report::Silent;
 use crate::target::{LayoutTarget, Open};
 use crate::tests::{Maker, document, flip, noise};
