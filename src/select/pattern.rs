@@ -32,6 +32,9 @@ pub enum PatternError {
     /// Two of a kind, or two that contradict each other.
     #[error("{0} is there twice, or beside its opposite")]
     Twice(&'static str),
+    /// Not a glob.
+    #[error("not a glob of tags (letters, digits, `._-`, with * and ?): {}", .0.escape_debug())]
+    Glob(String),
     /// Not a regular expression.
     #[error("not a regular expression: {}", .0.escape_debug())]
     Regex(String),
@@ -222,6 +225,9 @@ fn whole(expression: &str) -> Result<Regex, PatternError> {
 
 /// `*` is any run of characters, `?` any one.
 fn glob(text: &str) -> Result<Regex, PatternError> {
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-*?".contains(c)) {
+        return Err(PatternError::Glob(text.to_owned()));
+    }
     let expression = |c: char| match c {
         '*' => ".*".to_owned(),
         '?' => ".".to_owned(),
@@ -392,6 +398,7 @@ mod tests {
         for bad in ["~(", "~a)(b", r"~\p{Nope}", "~a{999}{999}{999}"] {
             assert!(matches!(refused(bad), PatternError::Regex(_)), "{bad}");
         }
+        assert_eq!(refused("1:*"), PatternError::Glob("1:*".to_owned()));
         assert_eq!(refused(&"*".repeat(MAX_PATTERN + 1)), PatternError::TooLong);
     }
 

@@ -264,6 +264,7 @@ mod tests {
         for text in ["", "/", "busybox/", "q.io//", "q.io/A/", "a b/", "oci://", "oci://q.io/x y"] {
             assert!(matches!(text.parse::<Wish>(), Err(WishError::Reference(_))), "{text}");
         }
+        assert!(matches!("q.io/a:1:*".parse::<Wish>(), Err(WishError::Pattern(_))));
         assert!(matches!("q.io/a:{x=1}".parse::<Wish>(), Err(WishError::Pattern(_))));
         assert!(matches!("chart:".parse::<Wish>(), Err(WishError::Location(_))));
     }
