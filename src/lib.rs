@@ -61,6 +61,7 @@ pub mod target;
 pub mod trust;
 pub mod unpack;
 pub mod verify;
+pub mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -1,29 +1,33 @@
 //! The images that a command is about: arguments, list files or a lock.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
 use super::output::count;
-use crate::oci::{PinnedImage, Platform, Reference};
+use crate::oci::{PinnedImage, Platform};
 use crate::pool;
-use crate::select::{Lock, MAX_LIST_SIZE, MAX_LOCK_SIZE, Options, Request, parse_list, pin};
-use crate::source::{Location, Opener};
+use crate::select::{
+    self, Asked, List, ListEntry, ListFile, Lock, MAX_FILE_SIZE, MAX_LOCK_SIZE, Options, Request,
+    expand, is_brought, pin,
+};
+use crate::source::{MAX_CHART_SIZE, Opener};
 
 /// Which images, and how much of each.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Images")]
 pub struct ImageArgs {
     /// An image: [NAME=]name[:tag][@digest], oci:DIR[:REF], oci-archive:FILE[:REF] or
-    /// docker-archive:FILE[:REF]; NAME is what it is to be called
+    /// docker-archive:FILE[:REF]; NAME is what it is to be called. Tags of a repository:
+    /// 'name:GLOB', 'name:~REGEX', 'name:{semver=>=1.2 <2; newest=3}'. A registry: host/ or
+    /// host/path/. A Helm chart and its images: oci://name:version, chart:FILE or chart:DIRECTORY
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// A file with an image a line; `#` begins a comment (repeatable)
-    #[arg(short = 'f', long = "file", value_name = "LIST")]
-    pub lists: Vec<PathBuf>,
+    /// A file that names images, of a kind that its content tells or KIND says (repeatable): list,
+    /// skopeo, oc-mirror, hauler, zarf, imgpkg, kubernetes, kustomize, compose or chart
+    #[arg(short = 'f', long = "file", value_name = "[KIND:]FILE")]
+    pub lists: Vec<ListFile>,
     /// Only this platform (repeatable): os/architecture[/variant]. One alone picks its manifest
     /// out of an index; several keep the index and leave the other platforms behind
     #[arg(long, value_name = "PLATFORM")]
@@ -50,78 +54,111 @@ impl ImageArgs {
     /// # Errors
     /// The first thing that is wrong; with `--keep-going` only what concerns no single image.
     pub fn pin(&self, opener: &Opener, jobs: usize, context: &Context) -> Result<Pinned, Failure> {
-        let asked = self.asked()?;
-        if asked.is_empty() {
+        let lists = self.asked()?;
+        if lists.iter().all(|list| list.entries.is_empty()) {
             let failure = Failure::new(Exit::Usage, "no-images", "no image is named");
             return Err(failure.hint("name images, or a list with -f"));
         }
         let options = Options { platforms: self.platform.clone(), referrers: !self.no_referrers };
+        let mut found = Found::default();
         context.progress().begin("resolving", 0);
-        let results = pool::run(jobs, &asked, |asked| match asked.pin(opener, &options) {
+        let asked = self.expand(&lists, opener, jobs, &mut found)?;
+        let (attached, asked): (Vec<Asked>, Vec<Asked>) =
+            asked.into_iter().partition(|asked| asked.attached);
+        self.pin_all(&asked, opener, &options, jobs, &mut found)?;
+        let mut left = attached;
+        left.retain(|it| options.referrers && !is_brought(it, &found.images));
+        self.pin_all(&left, opener, &options, jobs, &mut found)?;
+        context.progress().end();
+        Ok(Pinned { lock: Lock::new(found.images)?, failures: found.failures })
+    }
+
+    /// The arguments, and every list.
+    fn asked(&self) -> Result<Vec<List>, Failure> {
+        let why = "command line";
+        let wish = |text: &String| Ok(ListEntry { wish: text.parse()?, why: why.to_owned() });
+        let entries = self.images.iter().map(wish).collect::<Result<_, Failure>>()?;
+        let arguments = List { entries, ..List::default() };
+        let files = self.lists.iter().map(read_list);
+        std::iter::once(Ok(arguments)).chain(files).collect()
+    }
+
+    /// Every image that is meant and not blocked, each once for each reason.
+    fn expand(
+        &self,
+        lists: &[List],
+        opener: &Opener,
+        jobs: usize,
+        found: &mut Found,
+    ) -> Result<Vec<Asked>, Failure> {
+        let mut all = Vec::new();
+        for list in lists {
+            let work = |entry: &ListEntry| {
+                self.going_on(expand(entry, opener, &self.platform, jobs).map_err(Failure::from))
+            };
+            for result in pool::run(jobs, &list.entries, work)? {
+                match result {
+                    Ok(asked) => all.extend(asked.into_iter().filter(|it| !list.blocks(it))),
+                    Err(failure) => found.failures.push(failure),
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn pin_all(
+        &self,
+        asked: &[Asked],
+        opener: &Opener,
+        options: &Options,
+        jobs: usize,
+        found: &mut Found,
+    ) -> Result<(), Failure> {
+        let work = |asked: &Asked| self.going_on(pin_one(asked, opener, options));
+        for result in pool::run(jobs, asked, work)? {
+            match result {
+                Ok(image) => found.images.push(image),
+                Err(failure) => found.failures.push(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// A failure is the end of all, unless it is to be gone on.
+    fn going_on<T>(&self, result: Result<T, Failure>) -> Result<Result<T, Failure>, Failure> {
+        match result {
             Err(failure) if self.keep_going => Ok(Err(failure)),
             other => other.map(Ok),
-        })?;
-        context.progress().end();
-        let (mut images, mut failures) = (Vec::new(), Vec::new());
-        for result in results {
-            match result {
-                Ok(image) => images.push(image),
-                Err(failure) => failures.push(failure),
-            }
         }
-        Ok(Pinned { lock: Lock::new(images)?, failures })
-    }
-
-    fn asked(&self) -> Result<Vec<Asked>, Failure> {
-        let mut asked = Vec::new();
-        for text in &self.images {
-            asked.push(Asked::parse(text, "command line".to_owned())?);
-        }
-        for path in &self.lists {
-            let bytes = input::read(path, MAX_LIST_SIZE)?;
-            for entry in parse_list(&path.to_string_lossy(), &bytes)? {
-                let why = entry.why();
-                asked.push(
-                    Asked::parse(&entry.image, why.clone()).map_err(|failure| failure.at(why))?,
-                );
-            }
-        }
-        Ok(asked)
     }
 }
 
-struct Asked {
-    name: Option<Reference>,
-    location: Location,
-    why: String,
+/// What was found of everything that is asked for.
+#[derive(Default)]
+struct Found {
+    images: Vec<PinnedImage>,
+    failures: Vec<Failure>,
 }
 
-impl Asked {
-    fn parse(text: &str, why: String) -> Result<Asked, Failure> {
-        let local = ["oci:", "oci-archive:", "docker-archive:", "docker://"];
-        let (name, place) = match text.split_once('=') {
-            Some((name, place)) if !local.iter().any(|kind| text.starts_with(kind)) => {
-                (Some(name.parse()?), place)
-            }
-            _ => (None, text),
-        };
-        Ok(Asked { name, location: place.parse()?, why })
-    }
+fn pin_one(asked: &Asked, opener: &Opener, options: &Options) -> Result<PinnedImage, Failure> {
+    let here = |failure: Failure| failure.at(&asked.location);
+    let opened = opener.open(&asked.location).map_err(|error| here(error.into()))?;
+    let name = asked.name.clone().or(opened.name).ok_or_else(|| {
+        let failure = Failure::new(Exit::Usage, "no-name", "the image has no name there");
+        let location = &asked.location;
+        here(failure.hint(format!("say what to call it: registry.example/app:1.0={location}")))
+    })?;
+    let request = Request { name, source: asked.location.to_string(), why: asked.why.clone() };
+    Ok(pin(opened.source.as_ref(), &request, options)?)
+}
 
-    fn pin(&self, opener: &Opener, options: &Options) -> Result<PinnedImage, Failure> {
-        let here = |failure: Failure| failure.at(&self.location);
-        let opened = opener.open(&self.location).map_err(|error| here(error.into()))?;
-        let name =
-            self.name.clone().or(opened.name).ok_or_else(|| {
-                let failure = Failure::new(Exit::Usage, "no-name", "the image has no name there");
-                here(failure.hint(format!(
-                    "say what to call it: registry.example/app:1.0={}",
-                    self.location
-                )))
-            })?;
-        let request = Request { name, source: self.location.to_string(), why: self.why.clone() };
-        Ok(pin(opened.source.as_ref(), &request, options)?)
-    }
+/// A list file, or none of a directory.
+fn read_list(file: &ListFile) -> Result<List, Failure> {
+    let bytes = match file.path.is_dir() {
+        true => None,
+        false => Some(input::read(&file.path, MAX_FILE_SIZE.max(MAX_CHART_SIZE))?),
+    };
+    Ok(select::read(file, bytes.as_ref().map(|bytes| bytes.as_slice()))?)
 }
 
 /// A lock is a file that begins as JSON does; nothing that holds a bundle does.

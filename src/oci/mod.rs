@@ -3,6 +3,7 @@
 //! Everything here is a value that is known to be well formed, or the proof that bytes are what
 //! a digest says. No files, no network.
 
+pub mod date;
 mod descriptor;
 mod digest;
 pub mod json;

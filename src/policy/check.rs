@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::cosign::{ANNOTATION, BUNDLE, Claimed, Flaw, PAYLOAD};
-use super::date;
 use super::finding::{Breach, Dated};
 use super::parts::{Attached, Parts};
 use super::place;
 use super::rules::{Kind, Policy, Rule, ScanRule, SignatureRule};
 use super::{Circumstances, Evidence, MAX_EVIDENCE};
+use crate::oci::date;
 use crate::oci::{Content, Descriptor, Digest, Manifest, PinnedImage, Platform, json};
 
 /// How many signatures of one image are looked at. More are none that anybody means.

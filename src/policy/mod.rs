@@ -7,7 +7,6 @@
 
 mod check;
 pub mod cosign;
-mod date;
 mod finding;
 mod parts;
 mod pattern;

@@ -35,18 +35,28 @@ pub(super) struct Scope {
     pub(super) push: bool,
     /// A repository at the same registry that is read from as well.
     pub(super) from: Option<String>,
+    /// The list of repositories, and none of them.
+    pub(super) catalog: bool,
 }
 
 impl Scope {
     pub(super) fn pull(repository: &Repository) -> Scope {
-        Scope { repository: repository.clone(), push: false, from: None }
+        Scope { repository: repository.clone(), push: false, from: None, catalog: false }
     }
 
     pub(super) fn push(repository: &Repository) -> Scope {
-        Scope { repository: repository.clone(), push: true, from: None }
+        Scope { push: true, ..Scope::pull(repository) }
+    }
+
+    /// The list of repositories at the registry of `repository`.
+    pub(super) fn catalog(repository: &Repository) -> Scope {
+        Scope { catalog: true, ..Scope::pull(repository) }
     }
 
     fn parameters(&self) -> Vec<String> {
+        if self.catalog {
+            return vec!["registry:catalog:*".to_owned()];
+        }
         let actions = if self.push { "pull,push" } else { "pull" };
         let mut scopes = vec![format!("repository:{}:{actions}", self.repository.path())];
         scopes.extend(self.from.as_ref().map(|from| format!("repository:{from}:pull")));

@@ -10,6 +10,7 @@
 //! | `auth` | challenges and tokens |
 //! | `credentials` | docker's and podman's credential files |
 //! | `pull` | manifests and blobs out of a registry |
+//! | `catalog` | which repositories and tags there are |
 //! | `push` | blobs and manifests into it |
 //! | `session` | upload sessions that outlive a run |
 //! | `referrers` | what refers to a document: the API and the fallback tag |
@@ -19,6 +20,7 @@
 
 mod answer;
 mod auth;
+mod catalog;
 mod credentials;
 mod error;
 mod pull;

@@ -1,32 +1,14 @@
-//! List files: one image a line.
+//! List files: one image, pattern, registry or chart a line.
 //!
 //! `#` starts a comment, at the start of a line or after a space; blank lines are passed over.
 //! Withstands: files that are no text, endless lines, control characters, files of any size.
 
-use super::SelectError;
+use super::{ListEntry, SelectError, Wish};
 
 /// The largest list file, in bytes.
 pub const MAX_LIST_SIZE: u64 = 4 * 1024 * 1024;
 /// The longest line, in bytes.
 const MAX_LINE: usize = 4096;
-
-/// A line of a list file that names an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListEntry {
-    /// The image, as it could be written on the command line.
-    pub image: String,
-    /// The file, as the user wrote it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-}
-
-impl ListEntry {
-    /// `FILE:LINE`, for [`super::Request::why`].
-    pub fn why(&self) -> String {
-        format!("{}:{}", self.file, self.line)
-    }
-}
 
 /// Why a line of a list is refused. Always the input's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +22,7 @@ pub enum ListError {
     /// Bytes that are not UTF-8.
     #[error("the line is not UTF-8 text")]
     NotText,
-    /// A control character, or white space within a name.
+    /// A control character, or white space within a name. A pattern in braces may have spaces.
     #[error("not one image: {}", .0.escape_debug())]
     NotOneImage(String),
 }
@@ -58,8 +40,11 @@ pub fn parse_list(file: &str, bytes: &[u8]) -> Result<Vec<ListEntry>, SelectErro
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut entries = Vec::new();
     for (line, bytes) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
-        if let Some(image) = parse_line(bytes).map_err(|error| at(line, error))? {
-            entries.push(ListEntry { image: image.to_owned(), file: file.to_owned(), line });
+        if let Some(text) = parse_line(bytes).map_err(|error| at(line, error))? {
+            let why = format!("{file}:{line}");
+            let wish: Result<Wish, _> = text.parse();
+            let wish = wish.map_err(|error| SelectError::Wish { why: why.clone(), error })?;
+            entries.push(ListEntry { wish, why });
         }
     }
     Ok(entries)
@@ -74,7 +59,8 @@ fn parse_line(bytes: &[u8]) -> Result<Option<&str>, ListError> {
         true => "",
         false => text.split_once(" #").map_or(text, |(before, _)| before).trim(),
     };
-    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    let is_pattern = text.contains(":{") && text.ends_with('}');
+    if text.contains(|c: char| (c.is_whitespace() && !(is_pattern && c == ' ')) || c.is_control()) {
         return Err(ListError::NotOneImage(text.chars().take(200).collect()));
     }
     Ok(Some(text).filter(|text| !text.is_empty()))
@@ -93,18 +79,26 @@ mod tests {
 
     #[test]
     fn names_are_read_with_their_lines() {
-        let text = "\u{feff}# base\n\nbusybox:1.36\r\n  quay.io/a/b#c  # the tool\n\t#x\noci:dir:1";
+        let text = "\u{feff}# base\n\nbusybox:1.36\r\n  quay.io/a/b:{semver=>=1.2 <2; newest=3}  # the tool\n\t#x\noci:dir:1";
         let entries = parse_list("images.txt", text.as_bytes()).unwrap();
-        let found: Vec<(&str, String)> =
-            entries.iter().map(|entry| (entry.image.as_str(), entry.why())).collect();
-        let expected = [("busybox:1.36", 3), ("quay.io/a/b#c", 4), ("oci:dir:1", 6)];
-        assert_eq!(found, expected.map(|(name, line)| (name, format!("images.txt:{line}"))));
-        assert_eq!(parse_list("x", b"").unwrap(), []);
+        let found: Vec<(String, &str)> =
+            entries.iter().map(|entry| (entry.wish.to_string(), entry.why.as_str())).collect();
+        let expected = [
+            ("docker://docker.io/library/busybox:1.36", "images.txt:3"),
+            ("quay.io/a/b:{semver=>=1.2 <2; newest=3}", "images.txt:4"),
+            ("oci:dir:1", "images.txt:6"),
+        ];
+        assert_eq!(found, expected.map(|(name, why)| (name.to_owned(), why)));
+        assert!(parse_list("x", b"").unwrap().is_empty());
     }
 
     #[test]
     fn what_is_no_list_is_refused_by_line() {
         let odd = |text: &str| ListError::NotOneImage(text.to_owned());
+        match parse_list("images.txt", b"a\nquay.io/B\n") {
+            Err(SelectError::Wish { why, .. }) => assert_eq!(why, "images.txt:2"),
+            other => panic!("{other:?}"),
+        }
         assert_eq!(refused(b"a\nb c\n"), (2, odd("b c")));
         assert_eq!(refused(b"a\x1b[2J"), (1, odd("a\u{1b}[2J")));
         assert_eq!(refused(b"a\n\n\xff\xfe"), (3, ListError::NotText));

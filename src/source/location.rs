@@ -1,8 +1,9 @@
 //! Where an image is, as users write it:
 //! `[docker://]name[:tag][@digest]`, `oci:DIR[:REF]`, `oci-archive:FILE[:REF]` and
-//! `docker-archive:FILE[:REF]`.
+//! `docker-archive:FILE[:REF]`, `chart:FILE-OR-DIRECTORY`.
 //!
-//! As with skopeo, a path ends at the first colon: a path that has one cannot be written.
+//! As with skopeo, a path ends at the first colon: a path that has one cannot be written, but for
+//! that of a chart, which has no name behind it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ const DOCKER: &str = "docker://";
 const OCI: &str = "oci:";
 const OCI_ARCHIVE: &str = "oci-archive:";
 const DOCKER_ARCHIVE: &str = "docker-archive:";
+const CHART: &str = "chart:";
 
 /// Where an image is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +42,11 @@ pub enum Location {
         path: PathBuf,
         /// Which of its images; without it the only one.
         name: Option<String>,
+    },
+    /// A Helm chart: an archive (`.tgz`) or a directory.
+    Chart {
+        /// The file or directory.
+        path: PathBuf,
     },
 }
 
@@ -68,6 +75,7 @@ impl Location {
     pub fn name(&self) -> Result<Option<Reference>, InvalidReference> {
         match self {
             Location::Registry(reference) => Ok(Some(reference.clone())),
+            Location::Chart { .. } => Ok(None),
             Location::OciLayout { name, .. }
             | Location::OciArchive { name, .. }
             | Location::DockerArchive { name, .. } => {
@@ -94,6 +102,12 @@ impl FromStr for Location {
             let (path, name) = split(text, rest)?;
             return Ok(Location::DockerArchive { path, name });
         }
+        if let Some(path) = text.strip_prefix(CHART) {
+            let empty = || InvalidLocation::Empty { missing: "path", text: text.to_owned() };
+            return (!path.is_empty())
+                .then(|| Location::Chart { path: path.into() })
+                .ok_or_else(empty);
+        }
         Ok(Location::Registry(text.strip_prefix(DOCKER).unwrap_or(text).parse()?))
     }
 }
@@ -104,6 +118,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, path, name) = match self {
             Location::Registry(reference) => return write!(f, "{DOCKER}{reference}"),
+            Location::Chart { path } => return write!(f, "{CHART}{}", path.display()),
             Location::OciLayout { path, name } => (OCI, path, name),
             Location::OciArchive { path, name } => (OCI_ARCHIVE, path, name),
             Location::DockerArchive { path, name } => (DOCKER_ARCHIVE, path, name),
@@ -151,6 +166,7 @@ mod tests {
             ("oci:dir:library/busybox:1.35", "oci:dir:library/busybox:1.35"),
             ("oci-archive:a.tar:localhost:5000/x:1", "oci-archive:a.tar:localhost:5000/x:1"),
             ("docker-archive:a.tar", "docker-archive:a.tar"),
+            ("chart:a:b/c-1.0.tgz", "chart:a:b/c-1.0.tgz"),
         ] {
             let location: Location = text.parse().unwrap();
             assert_eq!(location.to_string(), full);
@@ -170,7 +186,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_location() {
-        for (text, what) in [("oci:", "path"), ("oci-archive::x", "path"), ("oci:d:", "name")] {
+        for (text, what) in
+            [("oci:", "path"), ("oci-archive::x", "path"), ("oci:d:", "name"), ("chart:", "path")]
+        {
             let found = text.parse::<Location>();
             assert!(
                 matches!(&found, Err(InvalidLocation::Empty { missing, .. }) if *missing == what),

@@ -1,6 +1,8 @@
-//! Where images come from: manifests and blobs by digest, from a registry, a layout or an archive.
+//! Where images come from: manifests and blobs by digest, from a registry, a layout, an archive
+//! or a chart.
 
 mod archive;
+mod chart;
 mod docker_archive;
 mod layout;
 mod location;
@@ -12,6 +14,7 @@ use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag, Unproven};
 use crate::registry::RegistryError;
 pub use archive::{Archive, ArchiveError};
+pub use chart::{CHART_LAYER, Chart, ChartError, ChartSource, MAX_CHART_SIZE};
 pub use docker_archive::DockerArchiveSource;
 pub use layout::LayoutSource;
 pub use location::{InvalidLocation, Location};
@@ -74,6 +77,14 @@ pub enum SourceError {
     /// The archive's state.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The chart's state.
+    #[error("{}: {error}", .path.display())]
+    Chart {
+        /// Which archive or directory.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: ChartError,
+    },
     /// Several images are there, and none is chosen, or several go by one name. The input's fault.
     #[error("{place} holds several images that are meant: {}", .names.join(", "))]
     Ambiguous {

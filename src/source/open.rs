@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::archive::Archive;
+use super::chart::ChartSource;
 use super::docker_archive::DockerArchiveSource;
 use super::layout::LayoutSource;
 use super::location::Location;
@@ -12,7 +13,7 @@ use super::oci_archive::ArchiveLayout;
 use super::registry::RegistrySource;
 use super::{Source, SourceError};
 use crate::layout::{Layout, Store};
-use crate::oci::{PinnedImage, Reference};
+use crate::oci::{PinnedImage, Reference, Repository, Tag};
 use crate::registry::Client;
 
 /// An image in its place.
@@ -56,9 +57,27 @@ impl Opener {
                 stored(ArchiveLayout::new(Archive::open(path)?)?, name.as_deref())?
             }
             Location::DockerArchive { path, name } => docker_archive(path, name.as_deref())?,
+            Location::Chart { path } => chart(path)?,
         };
         open.insert(location.clone(), opened.clone());
         Ok(opened)
+    }
+
+    /// The tags of a repository at a registry, sorted.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`]; whatever the registry does.
+    pub fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, SourceError> {
+        let missing = || SourceError::NotFound(repository.to_string());
+        self.client.tags(repository)?.ok_or_else(missing)
+    }
+
+    /// The repositories of the registry of `host`, which is any of them; sorted.
+    ///
+    /// # Errors
+    /// Whatever the registry does.
+    pub fn repositories(&self, host: &Repository) -> Result<Vec<Repository>, SourceError> {
+        Ok(self.client.repositories(host)?)
     }
 
     /// The source of a pinned image.
@@ -73,6 +92,13 @@ impl Opener {
 fn stored<S: Store + 'static>(store: S, name: Option<&str>) -> Result<Opened, SourceError> {
     let source = LayoutSource::new(store, name)?;
     let name = source.reference();
+    Ok(Opened { source: Arc::new(source), name })
+}
+
+fn chart(path: &Path) -> Result<Opened, SourceError> {
+    let failed = |error| SourceError::Chart { path: path.to_owned(), error };
+    let source = ChartSource::new(path).map_err(failed)?;
+    let name = Some(source.reference());
     Ok(Opened { source: Arc::new(source), name })
 }
 

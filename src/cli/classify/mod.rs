@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use crate::files::FileError;
 use crate::oci::{ContentError, InvalidPlatform, InvalidReference, ManifestError};
 use crate::registry::RegistryError;
-use crate::select::{LockError, SelectError};
+use crate::select::{LockError, SelectError, WishError};
 use crate::trust::TrustError;
 
 impl From<TrustError> for Failure {
@@ -91,6 +91,20 @@ impl From<SelectError> for Failure {
             SelectError::TooMany { .. } => failure(Exit::Damaged, "too-many-documents"),
             SelectError::Conflict { .. } => failure(Exit::Usage, "conflict")
                 .hint("keep one of the two, or give one of them another tag"),
+            SelectError::Wish { why, error } => Failure::from(error).at(why),
+            SelectError::NoMatch { .. } => failure(Exit::Failed, "no-match")
+                .hint("see which tags there are, and mend the pattern"),
+            SelectError::Undated { .. } => {
+                failure(Exit::Failed, "undated").hint("choose by names or versions instead")
+            }
+            SelectError::File(error) => error.into(),
+            SelectError::Chart { why, error } => Failure::from(error).at(why),
+            SelectError::UnknownKind { .. } => failure(Exit::Usage, "unknown-list")
+                .hint("say which kind it is: -f KIND:FILE; see docs/guides/selecting.md"),
+            SelectError::Nothing { .. } => failure(Exit::Usage, "no-images"),
+            SelectError::Yaml { .. } | SelectError::Format { .. } => {
+                failure(Exit::Usage, "bad-list")
+            }
             SelectError::List { .. } => failure(Exit::Usage, "bad-list"),
             SelectError::Lock { error: LockError::Version(_), .. } => {
                 failure(Exit::Damaged, "lock-version")
@@ -98,6 +112,19 @@ impl From<SelectError> for Failure {
             }
             SelectError::Lock { .. } => {
                 failure(Exit::Damaged, "bad-lock").hint("make it anew with `gapferry lock`")
+            }
+        }
+    }
+}
+
+impl From<WishError> for Failure {
+    fn from(error: WishError) -> Failure {
+        match error {
+            WishError::Location(error) => error.into(),
+            WishError::Reference(error) => error.into(),
+            WishError::Pattern(_) | WishError::Misplaced(_) => {
+                Failure::new(Exit::Usage, "bad-pattern", error)
+                    .hint("see docs/guides/selecting.md; in a shell, put patterns in single quotes")
             }
         }
     }

@@ -4,7 +4,7 @@ use super::super::failure::{Exit, Failure};
 use super::read;
 use crate::layout::LayoutError;
 use crate::registry::{CredentialsError, RegistryError};
-use crate::source::{ArchiveError, InvalidLocation, SourceError};
+use crate::source::{ArchiveError, ChartError, InvalidLocation, SourceError};
 use crate::target::TargetError;
 
 impl From<SourceError> for Failure {
@@ -18,6 +18,17 @@ impl From<SourceError> for Failure {
             SourceError::Layout(error) => error.into(),
             SourceError::Archive(error) => error.into(),
             SourceError::Manifest(error) => error.into(),
+            SourceError::Chart { path, error } => Failure::from(error).at(path.display()),
+        }
+    }
+}
+
+impl From<ChartError> for Failure {
+    fn from(error: ChartError) -> Failure {
+        match error {
+            ChartError::File(error) => error.into(),
+            ChartError::Read(_) => Failure::new(Exit::Failed, "read", error),
+            _ => Failure::new(Exit::Damaged, "bad-chart", error).hint("does `helm lint` take it?"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The client against a registry that does what each test says.
 
 mod auth;
+mod catalog;
 mod pull;
 mod push;
 mod referrers;
