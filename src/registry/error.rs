@@ -113,6 +113,22 @@ pub enum RegistryError {
         /// What was asked for.
         what: String,
     },
+    /// It takes no documents of that kind; nothing is converted. The input's fault.
+    #[error(
+        "{host} refuses {what}: it takes no documents of type {media_type} (status {status}: {why}), and gapferry converts none"
+    )]
+    MediaType {
+        /// The registry.
+        host: String,
+        /// What was sent.
+        what: String,
+        /// Its media type.
+        media_type: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's words.
+        why: String,
+    },
     /// It refuses for a reason of its own. The input's fault.
     #[error("{host} refuses {what} with status {status}: {why}")]
     Refused {

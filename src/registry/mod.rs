@@ -7,10 +7,13 @@
 //! | `tls` | encrypted connections, and whom to trust |
 //! | `url` | origins and locations |
 //! | `retry` | how long to wait |
+//! | `pace` | how many requests at once, and how soon after another |
+//! | `known` | what was found out about a registry |
 //! | `auth` | challenges and tokens |
 //! | `credentials` | docker's and podman's credential files |
 //! | `pull` | manifests and blobs out of a registry |
 //! | `push` | blobs and manifests into it |
+//! | `pieces` | how large the requests of an upload are |
 //! | `referrers` | what refers to a document: the API and the fallback tag |
 //!
 //! Whatever a registry sends is held against a digest before anybody uses it; the rest of its
@@ -20,6 +23,9 @@ mod answer;
 mod auth;
 mod credentials;
 mod error;
+mod known;
+mod pace;
+mod pieces;
 mod pull;
 mod push;
 mod referrers;
@@ -30,9 +36,8 @@ mod tls;
 mod transport;
 mod url;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ureq::http::{Method, Uri};
@@ -43,6 +48,7 @@ use answer::Response;
 use auth::{Auth, Scope};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
+use known::Known;
 pub use push::Upload;
 pub use transport::Open;
 use transport::{Call, Transport};
@@ -105,8 +111,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     transport: Transport,
     auth: Auth,
-    /// How this machine's own registries are spoken to, once that is known.
-    bases: Mutex<HashMap<String, Uri>>,
+    known: Known,
     /// Held while a fallback tag is read, changed and written: see `referrers`.
     fallback: Mutex<()>,
 }
@@ -144,7 +149,7 @@ impl Client {
         Ok(Client(Arc::new(Inner {
             transport: Transport::new(config)?,
             auth: Auth::default(),
-            bases: Mutex::default(),
+            known: Known::default(),
             fallback: Mutex::default(),
         })))
     }
@@ -174,13 +179,11 @@ impl Client {
         if !origin.is_loopback() {
             return Ok(secure);
         }
-        let known = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
-        if let Some(base) = known {
+        if let Some(base) = self.0.known.base(host) {
             return Ok(base);
         }
         let base = if self.speaks_tls(&secure)? { secure } else { plain };
-        let mut bases = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        bases.insert(host.to_owned(), base.clone());
+        self.0.known.learn_base(host, base.clone());
         Ok(base)
     }
 

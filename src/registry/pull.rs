@@ -15,8 +15,10 @@ use super::transport::{Call, skip};
 use super::{Client, MIN_PROGRESS, Name, RegistryError};
 use crate::oci::{
     DOCUMENT_TYPES, Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
-    Repository, Unproven,
+    Repository, Tag, Unproven,
 };
+
+const DENIES_TAGS: &str = "it denies a tag that may be absent (403): that counts as absent";
 
 impl Client {
     /// The document under `name`; `None` when there is none. Its own `mediaType` counts, the
@@ -74,11 +76,31 @@ impl Client {
         Ok(Some(Manifest::parse(descriptor.clone(), raw)?))
     }
 
-    /// The digest of the document under `name`; `None` when there is none. Fetches the document
-    /// where the registry does not give the digest otherwise.
+    /// The document that `tag` names; `None` when there is none. Some registries deny what they do
+    /// not have: that is warned of, and counts as none.
     ///
     /// # Errors
-    /// Whatever the registry does.
+    /// As [`Client::manifest`].
+    pub fn tagged(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        match self.manifest(repository, Name::Tag(tag)) {
+            Err(RegistryError::Denied { host, .. }) => {
+                self.0.transport.warn(&host, DENIES_TAGS);
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// The digest of the document under `name`; `None` when there is none. Fetches the document
+    /// where the registry does not give the digest otherwise: there are some that know tags only
+    /// when they are fetched.
+    ///
+    /// # Errors
+    /// Whatever the registry does; for a tag as [`Client::tagged`].
     pub fn head_manifest(
         &self,
         repository: &Repository,
@@ -89,8 +111,8 @@ impl Client {
         call.headers.push(("accept", accept()));
         let answer = self.send(&scope, call)?;
         match answer.status {
-            404 => return Ok(None),
-            403 | 405 => {}
+            404 if matches!(name, Name::Digest(_)) => return Ok(None),
+            403..=405 => {}
             _ if !answer.is_success() => return Err(self.refusal(&scope, answer, &what)),
             _ => {
                 if let Some(digest) = stated_digest(&answer, &what)? {
@@ -98,7 +120,10 @@ impl Client {
                 }
             }
         }
-        let manifest = self.manifest(repository, name)?;
+        let manifest = match name {
+            Name::Tag(tag) => self.tagged(repository, tag)?,
+            Name::Digest(_) => self.manifest(repository, name)?,
+        };
         Ok(manifest.map(|manifest| manifest.descriptor().digest))
     }
 

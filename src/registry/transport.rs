@@ -17,6 +17,7 @@ use ureq::{Agent, SendBody};
 
 use super::answer::{Incoming, Response};
 use super::error::words;
+use super::pace::{MAX_AT_ONCE, Pace};
 use super::tls::TlsConnector;
 use super::url::Origin;
 use super::{Config, RegistryError, retry};
@@ -24,8 +25,6 @@ use crate::report::Event;
 
 const MAX_REDIRECTS: usize = 5;
 const MAX_HEADERS: usize = 64 * 1024;
-/// Connections kept for the next request: as many as there may be threads at work.
-const MAX_IDLE: usize = 32;
 /// Warnings that are remembered so that each is passed on once.
 const MAX_WARNINGS: usize = 100;
 /// Bodies from this size on are sent only after the registry has said that it wants them: else
@@ -74,6 +73,7 @@ impl<'a> Call<'a> {
 pub(super) struct Transport {
     agent: Agent,
     config: Config,
+    pace: Pace,
     warned: Mutex<BTreeSet<(String, String)>>,
 }
 
@@ -91,8 +91,8 @@ impl Transport {
             .accept_encoding("identity")
             .user_agent(&config.user_agent)
             .max_response_header_size(MAX_HEADERS)
-            .max_idle_connections(MAX_IDLE)
-            .max_idle_connections_per_host(MAX_IDLE)
+            .max_idle_connections(MAX_AT_ONCE)
+            .max_idle_connections_per_host(MAX_AT_ONCE)
             .timeout_resolve(Some(config.connect_timeout))
             .timeout_connect(Some(config.connect_timeout))
             // These two begin again with each read and write of the socket, so a body may take
@@ -104,7 +104,7 @@ impl Transport {
             .build();
         let connector = ().chain(TcpConnector::default()).chain(tls);
         let agent = Agent::with_parts(agent, connector, DefaultResolver::default());
-        Ok(Transport { agent, config, warned: Mutex::default() })
+        Ok(Transport { agent, config, pace: Pace::default(), warned: Mutex::default() })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -119,8 +119,12 @@ impl Transport {
             let outcome = self.follow(call);
             let (host, why, asked) = match &outcome {
                 Ok(answer) if answer.is_passing() => {
-                    let why = format!("status {}", answer.status);
-                    (answer.host.clone(), why, retry::asked(&answer.headers))
+                    let asked = retry::asked(&answer.headers);
+                    if let Some(asked) = asked {
+                        let wait = retry::wait(self.config.backoff, attempt, Some(asked));
+                        self.pace.hold(&answer.host, wait);
+                    }
+                    (answer.host.clone(), format!("status {}", answer.status), asked)
                 }
                 Err(error) if error.is_passing() => (host(&call.url), error.to_string(), None),
                 _ => return outcome,
@@ -204,6 +208,8 @@ impl Transport {
         if sending.left >= MIN_EXPECT {
             request = request.header("expect", "100-continue");
         }
+        // Content may itself come from this host while it is sent; it waits for no other's turn.
+        let turn = (!matches!(call.body, Body::Content { .. })).then(|| self.pace.enter(&host));
         let outcome = match call.body {
             Body::Empty => {
                 request.body(()).map_err(Into::into).and_then(|request| self.agent.run(request))
@@ -213,11 +219,15 @@ impl Transport {
                 .map_err(Into::into)
                 .and_then(|request| self.agent.run(request)),
         };
+        drop(turn);
         if let Some(error) = sending.failed {
             return Err(RegistryError::Content(error));
         }
         let (head, body) = outcome.map_err(|error| failure(&host, &error))?.into_parts();
         self.pass_warnings(&host, &head.headers);
+        if let Some(words) = self.pace.hear(&host, &head.headers) {
+            self.warn(&host, &words);
+        }
         let body = Incoming::new(body.into_reader(), self.config.idle_timeout);
         let (status, headers) = (head.status.as_u16(), head.headers);
         Ok(Response { status, headers, host, url: url.clone(), body })

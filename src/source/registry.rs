@@ -33,7 +33,7 @@ impl Source for RegistrySource {
     }
 
     fn tagged(&self, tag: &Tag) -> Result<Option<Manifest>, SourceError> {
-        Ok(self.client.manifest(&self.reference.repository, Name::Tag(tag))?)
+        Ok(self.client.tagged(&self.reference.repository, tag)?)
     }
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, SourceError> {

@@ -76,6 +76,11 @@ impl From<RegistryError> for Failure {
                 "raise the limit of the registry or of a proxy before it",
             ),
             E::NotFound { .. } => (Exit::Failed, "not-found", "is the name right?"),
+            E::MediaType { .. } => (
+                Exit::Failed,
+                "media-type",
+                "choose another registry, or have the image built with OCI media types",
+            ),
             E::Refused { .. } => (Exit::Failed, "refused", "see what the registry says"),
             E::UploadExpired { .. } => (Exit::Failed, "upload-expired", "run the command again"),
             E::Malformed { .. } => {
