@@ -5,12 +5,15 @@
 //! | `transport` | one request: tries, redirects, limits, time-outs |
 //! | `answer` | what comes back, and the error that it may be |
 //! | `tls` | encrypted connections, and whom to trust |
+//! | `certs` | certificates for single registries |
+//! | `proxy` | which requests go through a proxy |
 //! | `url` | origins and locations |
 //! | `retry` | how long to wait |
 //! | `pace` | how many requests at once, and how soon after another |
 //! | `known` | what was found out about a registry |
 //! | `auth` | challenges and tokens |
 //! | `credentials` | docker's and podman's credential files |
+//! | `helper` | programs that keep credentials |
 //! | `pull` | manifests and blobs out of a registry |
 //! | `push` | blobs and manifests into it |
 //! | `pieces` | how large the requests of an upload are |
@@ -21,11 +24,14 @@
 
 mod answer;
 mod auth;
+mod certs;
 mod credentials;
 mod error;
+mod helper;
 mod known;
 mod pace;
 mod pieces;
+mod proxy;
 mod pull;
 mod push;
 mod referrers;
@@ -37,6 +43,7 @@ mod transport;
 mod url;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,9 +53,11 @@ use crate::oci::{Digest, Repository, Tag};
 use crate::report::{Progress, Silent};
 use answer::Response;
 use auth::{Auth, Scope};
+pub use certs::{Certificates, Identity};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
 use known::Known;
+pub use proxy::Proxies;
 pub use push::Upload;
 pub use transport::Open;
 use transport::{Call, Transport};
@@ -71,6 +80,13 @@ pub struct Config {
     pub ca_der: Vec<Vec<u8>>,
     /// More of them, each a PEM file's text.
     pub ca_pem: Vec<Vec<u8>>,
+    /// What we show of ourselves to every registry that asks for a certificate.
+    pub identity: Option<Arc<Identity>>,
+    /// Directories whose directories `host:port` hold certificates for that registry; the first
+    /// that has one counts.
+    pub certs_d: Vec<PathBuf>,
+    /// Through which proxies registries are reached.
+    pub proxies: Proxies,
     /// Whom to be.
     pub credentials: Credentials,
     /// How often a request that failed in passing is tried again.
@@ -93,6 +109,9 @@ impl Default for Config {
             plain_http: Vec::new(),
             ca_der: Vec::new(),
             ca_pem: Vec::new(),
+            identity: None,
+            certs_d: Vec::new(),
+            proxies: Proxies::default(),
             credentials: Credentials::default(),
             retries: 5,
             backoff: Duration::from_millis(500),
@@ -144,7 +163,7 @@ impl Client {
     /// A client that behaves as `config` says. Asks nobody anything yet.
     ///
     /// # Errors
-    /// [`RegistryError::Authority`].
+    /// [`RegistryError::Authority`], [`RegistryError::Proxy`].
     pub fn new(config: Config) -> Result<Client, RegistryError> {
         Ok(Client(Arc::new(Inner {
             transport: Transport::new(config)?,
@@ -176,6 +195,9 @@ impl Client {
             return Ok(plain);
         }
         let secure = at("https", host)?;
+        if let Some(registry) = Origin::of(&secure) {
+            self.0.transport.add_registry(&registry);
+        }
         if !origin.is_loopback() {
             return Ok(secure);
         }
@@ -194,8 +216,12 @@ impl Client {
         (call.retries, call.stay) = (0, true);
         match self.0.transport.send(&call) {
             Ok(_) => Ok(true),
-            // TLS it is, with a certificate that is not to be trusted.
-            Err(error @ RegistryError::Tls { .. }) if error.to_string().contains("certificate") => {
+            // TLS it is, with a certificate that is not to be trusted, or that asks for ours.
+            Err(error @ RegistryError::Tls { .. })
+                if ["certificate", "alert"]
+                    .iter()
+                    .any(|word| error.to_string().to_ascii_lowercase().contains(word)) =>
+            {
                 Err(error)
             }
             Err(RegistryError::Unreachable { .. } | RegistryError::Tls { .. }) => Ok(false),
@@ -230,7 +256,7 @@ impl Client {
 
     /// The error that an answer is.
     fn refusal(&self, scope: &Scope, answer: Response, what: &str) -> RegistryError {
-        auth::unauthorised(&self.0.transport, scope, answer, what)
+        self.0.auth.unauthorised(&self.0.transport, scope, answer, what)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Cases 62 and 65 to 69: who asks, and who must not hear it.
 
-use super::support::misbehaving::{PASSWORD, REFRESH, USER};
+use super::misbehaving::{PASSWORD, REFRESH, USER};
 use super::*;
 use gapferry::registry::Credentials;
 

@@ -6,6 +6,8 @@ mod auth;
 mod carry;
 mod pull;
 mod push;
+#[path = "../support/misbehaving/mod.rs"]
+mod misbehaving;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
@@ -19,7 +21,7 @@ use gapferry::registry::{Client, Config, RegistryError};
 use gapferry::report::{Event, Progress};
 use gapferry::source::{RegistrySource, Source, SourceError};
 use gapferry::target::{RegistryTarget, Target, TargetError};
-use support::misbehaving::{Misbehaving, Quirk};
+use misbehaving::{Misbehaving, Quirk};
 
 const MIB: usize = 1024 * 1024;
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";

@@ -193,7 +193,7 @@ fn a_tag_that_may_not_move_is_told_in_the_registrys_words() {
         };
         assert_eq!(*found, status);
         assert!(why.contains("immutable") && what.ends_with(" v1"), "{error}");
-        let puts = |seen: &&support::misbehaving::Seen| seen.method == "PUT";
+        let puts = |seen: &&misbehaving::Seen| seen.method == "PUT";
         let seen = registry.seen();
         assert_eq!(seen.iter().filter(puts).filter(|seen| seen.path.ends_with("/v1")).count(), 1);
         assert!(seen[0].path.ends_with("/manifests/v1"), "the tag is looked at before all else");

@@ -5,7 +5,6 @@
 
 pub(crate) mod command;
 pub(crate) mod images;
-pub(crate) mod misbehaving;
 pub(crate) mod proxy;
 
 use std::collections::BTreeSet;

@@ -50,6 +50,17 @@ impl From<RegistryError> for Failure {
             E::PlainHttp { .. } => {
                 (Exit::Failed, "plain-http", "if that is meant, allow it with --plain-http HOST")
             }
+            E::ClientCertificate(_) => (
+                Exit::Failed,
+                "bad-client-certificate",
+                "--cert and --cert-key take PEM; the key must not be encrypted",
+            ),
+            E::Proxy(_) => {
+                (Exit::Failed, "bad-proxy", "write http://HOST:PORT for --proxy or HTTPS_PROXY")
+            }
+            E::Tunnel { .. } => {
+                (Exit::Failed, "proxy", "may it be reached through the proxy? see NO_PROXY")
+            }
             E::Authority(_) => (Exit::Failed, "bad-authority", "--ca-file takes PEM"),
             E::Unauthorised { .. } => (
                 Exit::Failed,
@@ -59,7 +70,7 @@ impl From<RegistryError> for Failure {
             E::CredentialHelper { .. } => (
                 Exit::Failed,
                 "credential-helper",
-                "give the credentials with --creds or another --authfile",
+                "run the helper by itself, or give --creds or another --authfile",
             ),
             E::Denied { .. } => (Exit::Failed, "denied", "may this user do that?"),
             E::RateLimited { .. } => {
