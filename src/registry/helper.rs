@@ -200,7 +200,10 @@ mod tests {
         assert!(found == Some(secret("u", "p:q".to_owned().into())));
         let script = r#"echo '{"Username":"<token>","Secret":"t"}'"#;
         assert!(scripted(script, long).unwrap() == Some(Secret::Identity("t".to_owned().into())));
-        for script in ["echo credentials not found in native keychain; exit 1", "echo 'credentials not found'; exit 3"] {
+        for script in [
+            "echo credentials not found in native keychain; exit 1",
+            "echo 'credentials not found'; exit 3",
+        ] {
             assert!(scripted(script, long).unwrap().is_none());
         }
     }

@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_refused_and_not_shown() {
-        for text in ["", "http://", "socks5://u:hunter2@p.test", "ftp://u:hunter2@p.test", "u:hunter2 @p"] {
+        for text in
+            ["", "http://", "socks5://u:hunter2@p.test", "ftp://u:hunter2@p.test", "u:hunter2 @p"]
+        {
             let proxies = Proxies { https: Some(text.to_owned()), ..Proxies::default() };
             let error = Ways::new(&proxies).map(drop).unwrap_err();
             assert!(matches!(error, RegistryError::Proxy(_)), "{text}");

@@ -11,8 +11,8 @@
 //! is not byte for byte the trusted one; a host that asks for a client certificate which is not for
 //! it. Source: RFC 5280, RFC 6125.
 
-use std::fmt;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

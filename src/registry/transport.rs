@@ -291,7 +291,9 @@ fn agent(config: &Config, tls: &TlsConnector, proxy: Option<Proxy>) -> Agent {
         .timeout_recv_response(Some(config.idle_timeout.saturating_mul(5)))
         .build();
     let connector =
-        ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls.clone());
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(tls.clone());
     Agent::with_parts(agent, connector, DefaultResolver::default())
 }
 

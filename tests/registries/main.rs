@@ -4,13 +4,16 @@
 
 mod auth;
 mod carry;
-mod pull;
-mod push;
 #[path = "../support/misbehaving/mod.rs"]
 mod misbehaving;
+mod proxies;
+mod pull;
+mod push;
+mod real;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod tokens;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
