@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ImportError;
 use super::base::{self, AtTarget};
@@ -29,6 +29,8 @@ pub enum Outcome {
 pub struct Summary {
     /// Name at the target, digest and outcome of each image, in the order of the bundle.
     pub images: Vec<(Reference, Digest, Outcome)>,
+    /// What refers to images that were loaded and was itself refused; each error names it.
+    pub refused: Vec<ImportError>,
     /// How many blobs were sent.
     pub blobs: u64,
     /// Their bytes.
@@ -38,14 +40,16 @@ pub struct Summary {
 impl Summary {
     /// True when nothing that was asked for is missing.
     pub fn is_whole(&self) -> bool {
-        !self.images.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)))
+        let failed = |it: &(_, _, Outcome)| matches!(it.2, Outcome::Failed(_));
+        self.refused.is_empty() && !self.images.iter().any(failed)
     }
 }
 
 /// Loads the planned images of `bundle` into `target`.
 ///
 /// Up to the first commit an error leaves the target as it was. From then on an error of one image
-/// ends the import, or, with `keep_going`, becomes that image's outcome.
+/// ends the import, or, with `keep_going`, becomes that image's outcome. What refers to an image and
+/// is refused does then not keep the image itself back.
 ///
 /// # Errors
 /// Every [`ImportError`] but those of planning.
@@ -63,14 +67,18 @@ pub fn run(
         .images
         .iter()
         .zip(missing)
-        .map(|(planned, missing)| Work { planned, missing })
+        .map(|(planned, missing)| Work { planned, missing, refused: Mutex::default() })
         .collect();
     let (blobs, bytes) = import.blobs(&work)?;
     let outcomes = import.publish(&work, keep_going)?;
     let images = plan.images.iter().zip(outcomes);
     let images =
         images.map(|(it, outcome)| (it.target.clone(), it.image.digest, outcome)).collect();
-    Ok(Summary { images, blobs, bytes })
+    let refused = work.into_iter().flat_map(|work| {
+        let refused = work.refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        refused.into_iter().map(|(_, error)| error)
+    });
+    Ok(Summary { images, refused: refused.collect(), blobs, bytes })
 }
 
 /// What is done for one image; the set holds the documents that its repository got in this step.
@@ -89,12 +97,25 @@ struct Import<'a> {
 struct Work<'a> {
     planned: &'a PlannedImage<'a>,
     missing: Missing,
+    /// What refers to it and was refused, with `keep_going`.
+    refused: Mutex<Vec<(Digest, ImportError)>>,
 }
 
 struct Missing {
     documents: BTreeSet<Digest>,
     /// Tags that are absent or name another document.
     tags: Vec<(Tag, Digest)>,
+}
+
+impl Work<'_> {
+    fn refused(&self) -> MutexGuard<'_, Vec<(Digest, ImportError)>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// True when the target refuses a document for what it is, and may take others.
+fn is_refusal(error: &ImportError) -> bool {
+    matches!(error, ImportError::Target { error, .. } if error.is_refusal())
 }
 
 impl Missing {
@@ -153,7 +174,7 @@ impl<'a> Import<'a> {
         work: &'b [Work<'b>],
     ) -> Result<BTreeMap<Digest, BTreeSet<&'b Repository>>, ImportError> {
         let mut wanted: BTreeMap<Digest, BTreeSet<&Repository>> = BTreeMap::new();
-        for Work { planned, missing } in work {
+        for Work { planned, missing, .. } in work {
             for digest in &missing.documents {
                 let blobs = self.document(digest)?.blobs();
                 for blob in blobs.filter(|blob| !planned.image.omits(&blob.digest)) {
@@ -300,7 +321,9 @@ impl<'a> Import<'a> {
             false => Outcome::Loaded,
         };
         let mut outcomes: Vec<Outcome> = work.iter().map(start).collect();
-        self.each(work, &mut outcomes, keep_going, &|work, done| self.put_manifests(work, done))?;
+        self.each(work, &mut outcomes, keep_going, &|work, done| {
+            self.put_manifests(work, done, keep_going)
+        })?;
         self.each(work, &mut outcomes, keep_going, &|work, _| self.put_tags(work))?;
         Ok(outcomes)
     }
@@ -342,9 +365,18 @@ impl<'a> Import<'a> {
         &self,
         work: &Work<'_>,
         done: &mut BTreeSet<Digest>,
+        keep_going: bool,
     ) -> Result<(), ImportError> {
-        let documents = &work.planned.image.documents;
-        documents.iter().try_for_each(|document| self.put_manifest(work, &document.digest, done))
+        for document in &work.planned.image.documents {
+            let refers = matches!(document.role, Role::Referrer | Role::Tagged);
+            match self.put_manifest(work, &document.digest, done) {
+                Err(error) if keep_going && refers && is_refusal(&error) => {
+                    work.refused().push((document.digest, error));
+                }
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     /// Children before parents; the lading lists subjects before what refers to them.
@@ -381,7 +413,8 @@ impl<'a> Import<'a> {
             let root = self.document(&work.planned.image.digest)?;
             self.target.keep(&name.repository, root).map_err(failed)?;
         }
-        for (tag, digest) in &work.missing.tags {
+        let refused: Vec<Digest> = work.refused().iter().map(|(digest, _)| *digest).collect();
+        for (tag, digest) in work.missing.tags.iter().filter(|(_, it)| !refused.contains(it)) {
             let document = self.document(digest)?;
             self.target.put_tag(&name.repository, tag, document).map_err(failed)?;
             let found = self.target.tag(&name.repository, tag).map_err(failed)?;

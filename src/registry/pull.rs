@@ -6,18 +6,21 @@
 
 use std::io::{self, Read};
 
-use ureq::http::Method;
+use ureq::http::{Method, Uri};
 
 use super::answer::{Incoming, Response};
 use super::auth::Scope;
 use super::error::words;
 use super::transport::{Call, skip};
+use super::url::Origin;
 use super::{Client, MIN_PROGRESS, Name, RegistryError};
 use crate::oci::{
     DOCUMENT_TYPES, Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
     Repository, Tag, Unproven,
 };
 
+/// Addresses of one foreign layer that are tried.
+const MAX_ADDRESSES: usize = 10;
 const DENIES_TAGS: &str = "it denies a tag that may be absent (403): that counts as absent";
 
 impl Client {
@@ -186,6 +189,28 @@ impl Client {
         Ok(found.map(|reader| Unproven::new(Box::new(reader), blob.digest, blob.size)))
     }
 
+    /// The content of a foreign layer from the addresses that its descriptor gives, the first that
+    /// has it; `None` when none does. Nobody is told who asks.
+    ///
+    /// # Errors
+    /// As [`Client::blob`], of the last address.
+    pub fn foreign_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+    ) -> Result<Option<Unproven>, RegistryError> {
+        let mut outcome = Ok(None);
+        let urls = blob.urls.iter().filter_map(|url| url.parse::<Uri>().ok());
+        for url in urls.filter(|url| Origin::of(url).is_some()).take(MAX_ADDRESSES) {
+            outcome = self.reader(repository, blob, 0, Some(url));
+            if let Ok(Some(_)) = outcome {
+                break;
+            }
+        }
+        let found = outcome?;
+        Ok(found.map(|reader| Unproven::new(Box::new(reader), blob.digest, blob.size)))
+    }
+
     /// The bytes of a blob from `at` on, unproven; `None` when it is not there. The reader goes on
     /// by itself after a cut.
     ///
@@ -197,9 +222,20 @@ impl Client {
         blob: &Descriptor,
         at: u64,
     ) -> Result<Option<BlobReader>, RegistryError> {
+        self.reader(repository, blob, at, None)
+    }
+
+    fn reader(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        at: u64,
+        elsewhere: Option<Uri>,
+    ) -> Result<Option<BlobReader>, RegistryError> {
         let mut reader = BlobReader {
             client: self.clone(),
             repository: repository.clone(),
+            elsewhere,
             digest: blob.digest,
             size: blob.size,
             at,
@@ -221,6 +257,8 @@ impl Client {
 pub struct BlobReader {
     client: Client,
     repository: Repository,
+    /// The address of a foreign layer.
+    elsewhere: Option<Uri>,
     digest: Digest,
     size: u64,
     /// How much has been read.
@@ -237,12 +275,18 @@ impl BlobReader {
     fn open(&mut self) -> Result<(), RegistryError> {
         let scope = Scope::pull(&self.repository);
         let what = format!("blob {} {}", self.repository, self.digest);
-        let url = self.client.url(&self.repository, &format!("blobs/{}", self.digest))?;
+        let url = match &self.elsewhere {
+            Some(url) => url.clone(),
+            None => self.client.url(&self.repository, &format!("blobs/{}", self.digest))?,
+        };
         let mut call = Call::new(Method::GET, url);
         if self.at > 0 {
             call.headers.push(("range", format!("bytes={}-", self.at)));
         }
-        let answer = self.client.send(&scope, call)?;
+        let answer = match &self.elsewhere {
+            Some(_) => self.client.0.transport.send(&call)?,
+            None => self.client.send(&scope, call)?,
+        };
         match answer.status {
             200 => {
                 let mut body = answer.body;
