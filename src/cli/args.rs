@@ -60,6 +60,20 @@ pub struct RegistryArgs {
     /// Trust these certificate authorities too (PEM, repeatable)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Vec<PathBuf>,
+    /// Show this certificate to registries that ask for one (PEM, with its chain)
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    pub cert: Option<PathBuf>,
+    /// The private key of --cert (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub cert_key: Option<PathBuf>,
+    /// Certificates for all registries: *.crt to trust, *.cert with *.key to show; in place of the
+    /// directories certs.d of podman and docker
+    #[arg(long, value_name = "DIR", conflicts_with = "cert")]
+    pub cert_dir: Option<PathBuf>,
+    /// Reach registries through this proxy: http://[USER:PASSWORD@]HOST[:PORT]; otherwise
+    /// HTTPS_PROXY, HTTP_PROXY and NO_PROXY say
+    #[arg(long, value_name = "URL", value_parser = ProxyParser)]
+    pub proxy: Option<String>,
     /// Credentials, in the form of docker's config.json or containers' auth.json
     #[arg(long, value_name = "FILE")]
     pub authfile: Option<PathBuf>,
@@ -78,6 +92,31 @@ pub struct RegistryArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub timeout: u16,
+}
+
+/// Reads a proxy's address; like [`CredentialsParser`] it repeats nothing that may be a password.
+#[derive(Clone)]
+struct ProxyParser;
+
+impl TypedValueParser for ProxyParser {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        match value.to_str() {
+            Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
+                Ok(text.to_owned())
+            }
+            _ => {
+                let text = "--proxy: expected http://[USER:PASSWORD@]HOST[:PORT]\n";
+                Err(clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command))
+            }
+        }
+    }
 }
 
 /// Where the password of a user of a registry is.

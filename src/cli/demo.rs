@@ -142,7 +142,7 @@ fn lock(
     opener: &Opener,
     places: &Places,
 ) -> Result<Lock, Failure> {
-    let options = Options { platforms: Vec::new(), referrers: true };
+    let options = Options { platforms: Vec::new(), referrers: true, foreign_layers: false };
     let images = pool::run(JOBS, names, |name| {
         let there = format!("{at}{}", &name.to_string()[REGISTRY.len()..]);
         let location: Location = there.parse()?;

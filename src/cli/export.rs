@@ -166,7 +166,8 @@ impl Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
-    let opener = Opener::new(registries::client(&args.registries, context)?);
+    let client = registries::client(&args.registries, context)?;
+    let opener = Opener::new(client).with_foreign_layers(args.images.foreign_layers);
     let jobs = usize::from(args.registries.jobs);
     let journal = unfinished(&args)?;
     let pinned = pinned(&args, &opener, journal.as_ref(), context)?;

@@ -35,6 +35,10 @@ pub struct ImageArgs {
     /// Leave signatures, SBOMs and whatever else refers to the images behind
     #[arg(long)]
     pub no_referrers: bool,
+    /// Take foreign layers along; those that the registry does not hold are fetched from the https
+    /// addresses that the image gives for them
+    #[arg(long)]
+    pub foreign_layers: bool,
     /// Go on when an image cannot be had; exit with 5 and list what is missing
     #[arg(long)]
     pub keep_going: bool,
@@ -59,7 +63,11 @@ impl ImageArgs {
             let failure = Failure::new(Exit::Usage, "no-images", "no image is named");
             return Err(failure.hint("name images, or a list with -f"));
         }
-        let options = Options { platforms: self.platform.clone(), referrers: !self.no_referrers };
+        let options = Options {
+            platforms: self.platform.clone(),
+            referrers: !self.no_referrers,
+            foreign_layers: self.foreign_layers,
+        };
         let mut found = Found::default();
         context.progress().begin("resolving", 0);
         let asked = self.expand(&lists, opener, jobs, &mut found)?;
@@ -189,6 +197,6 @@ pub fn partial(failures: &[Failure], context: &Context) -> Result<(), Failure> {
     for failure in failures {
         failure.warn("missing", context);
     }
-    let message = format!("not done: {} of those asked for", count(failures.len(), "image"));
+    let message = format!("not done: {} of what was asked for", count(failures.len(), "item"));
     Err(Failure::new(Exit::Partial, "partial", message))
 }

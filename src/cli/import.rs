@@ -280,7 +280,8 @@ fn print_summary(
         Outcome::Failed(error) => Some(Failure::from(*error)),
         _ => None,
     });
-    super::images::partial(&failures.collect::<Vec<_>>(), context)
+    let refused = summary.refused.into_iter().map(Failure::from);
+    super::images::partial(&failures.chain(refused).collect::<Vec<_>>(), context)
 }
 
 fn table(summary: &Summary) -> String {

@@ -48,7 +48,8 @@ pub struct Args {
 /// When an image cannot be had, or the lock cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let gate = args.policy.gate(args.registries.jobs, context)?;
-    let opener = Opener::new(registries::client(&args.registries, context)?);
+    let client = registries::client(&args.registries, context)?;
+    let opener = Opener::new(client).with_foreign_layers(args.images.foreign_layers);
     let pinned = args.images.pin(&opener, args.registries.jobs.into(), context)?;
     let images = pinned.lock.images();
     if images.is_empty() {

@@ -1,13 +1,14 @@
 //! A registry client from what the command line says and where credentials usually lie.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::RegistryArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
-use crate::registry::{Client, Config, Credentials};
+use crate::registry::{Certificates, Client, Config, Credentials, Identity, Proxies};
 
 /// The largest credential file or set of certificates, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -21,18 +22,62 @@ pub fn client(args: &RegistryArgs, context: &Context) -> Result<Client, Failure>
     for path in &args.ca_file {
         ca_pem.push(input::read(path, MAX_FILE)?.to_vec());
     }
+    let certificates = certificates(args)?;
+    ca_pem.extend(certificates.authorities);
     // A system without certificates can still speak to registries with an own authority.
     let system = rustls_native_certs::load_native_certs().certs;
     Ok(Client::new(Config {
         plain_http: args.plain_http.clone(),
         ca_der: system.into_iter().map(|certificate| certificate.to_vec()).collect(),
         ca_pem,
+        identity: certificates.identity.map(Arc::new),
+        certs_d: certs_d(args, context),
+        proxies: proxies(args, context),
         credentials: credentials(args, context)?,
         retries: u32::from(args.retries),
         idle_timeout: Duration::from_secs(args.timeout.into()),
         progress: context.shared_progress(),
         ..Config::default()
     })?)
+}
+
+/// What is named for all registries.
+fn certificates(args: &RegistryArgs) -> Result<Certificates, Failure> {
+    if let Some(directory) = &args.cert_dir {
+        return Ok(Certificates::read(directory)?);
+    }
+    let (Some(certificate), Some(key)) = (&args.cert, &args.cert_key) else {
+        return Ok(Certificates::default());
+    };
+    let (certificate, key) = (input::read(certificate, MAX_FILE)?, input::read(key, MAX_FILE)?);
+    let identity = Some(Identity::parse(&certificate, &key)?);
+    Ok(Certificates { identity, ..Certificates::default() })
+}
+
+/// Where podman and docker keep certificates for single registries.
+fn certs_d(args: &RegistryArgs, context: &Context) -> Vec<PathBuf> {
+    if args.cert_dir.is_some() {
+        return Vec::new();
+    }
+    let own = context.home().map(|home| home.join(".config/containers/certs.d"));
+    let all = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
+    own.into_iter().chain(all).collect()
+}
+
+/// What is named, else what the environment says, as other programs read it.
+fn proxies(args: &RegistryArgs, context: &Context) -> Proxies {
+    let first = |names: [&str; 2]| {
+        let value = names.into_iter().find_map(|name| context.variable(name));
+        value.and_then(|value| value.into_string().ok())
+    };
+    let except = first(["NO_PROXY", "no_proxy"]).unwrap_or_default();
+    let except = except.split(',').map(|entry| entry.trim().to_owned()).collect();
+    let named = args.proxy.clone();
+    Proxies {
+        https: named.clone().or_else(|| first(["HTTPS_PROXY", "https_proxy"])),
+        http: named.or_else(|| first(["HTTP_PROXY", "http_proxy"])),
+        except,
+    }
 }
 
 fn credentials(args: &RegistryArgs, context: &Context) -> Result<Credentials, Failure> {

@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ImportError;
 use super::base::{self, AtTarget};
 use super::counted::Counted;
 use super::lost;
 use super::plan::{Plan, PlannedImage};
-use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Tag, VerifyingReader};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Repository, Role, Tag, VerifyingReader};
 use crate::pool;
 use crate::report::Progress;
 use crate::target::{Staged, Target, TargetError};
@@ -32,6 +32,8 @@ pub enum Outcome {
 pub struct Summary {
     /// Name at the target, digest and outcome of each image, in the order of the bundle.
     pub images: Vec<(Reference, Digest, Outcome)>,
+    /// What refers to images that were loaded and was itself refused; each error names it.
+    pub refused: Vec<ImportError>,
     /// How many blobs were sent.
     pub blobs: u64,
     /// Their bytes.
@@ -43,7 +45,8 @@ pub struct Summary {
 impl Summary {
     /// True when nothing that was asked for is missing.
     pub fn is_whole(&self) -> bool {
-        !self.images.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)))
+        let failed = |it: &(_, _, Outcome)| matches!(it.2, Outcome::Failed(_));
+        self.refused.is_empty() && !self.images.iter().any(failed)
     }
 }
 
@@ -51,7 +54,8 @@ impl Summary {
 ///
 /// Up to the first commit an error leaves the target as it was. From then on an error of one image
 /// ends the import. With `keep_going` it becomes that image's outcome; and so does damage to anything
-/// that it needs: then nothing of it is named, and all that other images need is whole.
+/// that it needs: then nothing of it is named, and all that other images need is whole. What refers
+/// to an image and is refused by the target does then not keep the image itself back.
 ///
 /// # Errors
 /// Every [`ImportError`] but those of planning.
@@ -67,14 +71,15 @@ pub fn run(
     let import = Import { contents, homes, target, jobs, keep_going, progress };
     let looked = pool::run(jobs, &plan.images, |image| import.look(image))?;
     let (missing, mut outcomes): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
-    let work = plan.images.iter().zip(missing);
-    let work: Vec<_> = work.map(|(planned, missing)| Work { planned, missing }).collect();
+    let work: Vec<_> = plan.images.iter().zip(missing).map(Work::new).collect();
     let sent = import.blobs(&work, &mut outcomes)?;
     import.publish(&work, &mut outcomes)?;
     let images = plan.images.iter().zip(outcomes);
     let images =
         images.map(|(it, outcome)| (it.target.clone(), it.image.digest, outcome)).collect();
-    let summary = Summary { images, blobs: sent.blobs, bytes: sent.bytes, found: sent.found };
+    let refused = work.into_iter().flat_map(Work::into_refused).collect();
+    let summary =
+        Summary { images, refused, blobs: sent.blobs, bytes: sent.bytes, found: sent.found };
     if summary.is_whole() {
         target.finish().map_err(|error| ImportError::target("what is left", error))?;
     }
@@ -117,6 +122,8 @@ struct Import<'a> {
 struct Work<'a> {
     planned: &'a PlannedImage<'a>,
     missing: Missing,
+    /// What refers to it and was refused, with `keep_going`.
+    refused: Mutex<Vec<(Digest, ImportError)>>,
 }
 
 #[derive(Default)]
@@ -124,6 +131,26 @@ struct Missing {
     documents: BTreeSet<Digest>,
     /// Tags that are absent or name another document.
     tags: Vec<(Tag, Digest)>,
+}
+
+impl<'a> Work<'a> {
+    fn new((planned, missing): (&'a PlannedImage<'a>, Missing)) -> Work<'a> {
+        Work { planned, missing, refused: Mutex::default() }
+    }
+
+    fn into_refused(self) -> impl Iterator<Item = ImportError> {
+        let refused = self.refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        refused.into_iter().map(|(_, error)| error)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Vec<(Digest, ImportError)>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// True when the target refuses a document for what it is, and may take others.
+fn is_refusal(error: &ImportError) -> bool {
+    matches!(error, ImportError::Target { error, .. } if error.is_refusal())
 }
 
 impl Missing {
@@ -229,7 +256,7 @@ impl<'a> Import<'a> {
         work: &'b [Work<'b>],
     ) -> Result<BTreeMap<Digest, BTreeSet<&'b Repository>>, ImportError> {
         let mut wanted: BTreeMap<Digest, BTreeSet<&Repository>> = BTreeMap::new();
-        for Work { planned, missing } in work {
+        for Work { planned, missing, .. } in work {
             for digest in &missing.documents {
                 let blobs = self.document(digest)?.blobs();
                 for blob in blobs.filter(|blob| !planned.image.omits(&blob.digest)) {
@@ -416,8 +443,16 @@ impl<'a> Import<'a> {
         work: &Work<'_>,
         done: &mut BTreeSet<Digest>,
     ) -> Result<(), ImportError> {
-        let documents = &work.planned.image.documents;
-        documents.iter().try_for_each(|document| self.put_manifest(work, &document.digest, done))
+        for document in &work.planned.image.documents {
+            let refers = matches!(document.role, Role::Referrer | Role::Tagged);
+            match self.put_manifest(work, &document.digest, done) {
+                Err(error) if self.keep_going && refers && is_refusal(&error) => {
+                    work.refused().push((document.digest, error));
+                }
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     /// Children before parents; the lading lists subjects before what refers to them.
@@ -454,7 +489,8 @@ impl<'a> Import<'a> {
             let root = self.document(&work.planned.image.digest)?;
             self.target.keep(&name.repository, root).map_err(failed)?;
         }
-        for (tag, digest) in &work.missing.tags {
+        let refused: Vec<Digest> = work.refused().iter().map(|(digest, _)| *digest).collect();
+        for (tag, digest) in work.missing.tags.iter().filter(|(_, it)| !refused.contains(it)) {
             let document = self.document(digest)?;
             self.target.put_tag(&name.repository, tag, document).map_err(failed)?;
             let found = self.target.tag(&name.repository, tag).map_err(failed)?;

@@ -116,7 +116,7 @@ pub struct Descriptor {
     pub platform: Option<Platform>,
     /// The kind of artifact, in referrers lists.
     pub artifact_type: Option<String>,
-    /// Where foreign layers may be had. Never fetched.
+    /// Where foreign layers may be had. Fetched only on the connected side, when that is asked for.
     pub urls: Vec<String>,
     /// Notes on the content.
     pub annotations: BTreeMap<String, String>,

@@ -18,6 +18,8 @@ use ureq::http::{HeaderValue, Method, Uri};
 use super::RegistryError;
 use super::answer::Response;
 use super::credentials::{Hidden, Known, Secret};
+use super::error::words;
+use super::helper::Helpers;
 use super::transport::{Body, Call, Transport};
 use super::url::{Origin, encode, resolve, with_query};
 use crate::oci::{Repository, json};
@@ -81,6 +83,7 @@ struct Token {
 pub(super) struct Auth {
     challenges: Mutex<HashMap<Origin, Challenge>>,
     tokens: Mutex<HashMap<(Origin, Scope), Token>>,
+    helpers: Helpers,
 }
 
 #[derive(Deserialize)]
@@ -101,14 +104,10 @@ impl Auth {
         let challenge = lock(&self.challenges).get(registry).cloned();
         match challenge {
             None => Ok(None),
-            Some(Challenge::Basic) => {
-                match transport.config().credentials.find(&scope.repository) {
-                    Known::Secret(Secret::Basic { user, password }) => {
-                        Ok(Some(basic(&user, &password)))
-                    }
-                    _ => Ok(None),
-                }
-            }
+            Some(Challenge::Basic) => Ok(match self.secret(transport, scope)? {
+                Some(Secret::Basic { user, password }) => Some(basic(&user, &password)),
+                _ => None,
+            }),
             Some(Challenge::Bearer { realm, service }) => {
                 let key = (registry.clone(), scope.clone());
                 if let Some(token) = lock(&self.tokens).get(&key) {
@@ -116,12 +115,44 @@ impl Auth {
                         return Ok(Some(token.header.clone()));
                     }
                 }
-                let token = fetch(transport, registry, scope, &realm, service.as_deref())?;
+                let secret = self.secret(transport, scope)?;
+                let asked = Asked { registry, scope, service: service.as_deref(), secret };
+                let token = fetch(transport, &realm, &asked)?;
                 let header = token.header.clone();
                 lock(&self.tokens).insert(key, token);
                 Ok(Some(header))
             }
         }
+    }
+
+    /// What proves who asks; `None` for anybody.
+    fn secret(
+        &self,
+        transport: &Transport,
+        scope: &Scope,
+    ) -> Result<Option<Secret>, RegistryError> {
+        match transport.config().credentials.find(&scope.repository) {
+            Known::Nothing => Ok(None),
+            Known::Secret(secret) => Ok(Some(secret)),
+            Known::Helper(helper) => self.helpers.ask(&helper).map_err(|why| {
+                let (host, helper) = (scope.repository.host().to_owned(), words(&helper.name));
+                RegistryError::CredentialHelper { host, helper, why }
+            }),
+        }
+    }
+
+    /// The error of an answer that says "not you", told from what we could show.
+    pub(super) fn unauthorised(
+        &self,
+        transport: &Transport,
+        scope: &Scope,
+        answer: Response,
+        what: &str,
+    ) -> RegistryError {
+        let secret = || self.secret(transport, scope);
+        // A helper that failed was there; its failure was told when it was needed.
+        let credentials = answer.status == 401 && secret().map_or(true, |it| it.is_some());
+        told(answer, what, credentials)
     }
 
     /// Takes the challenge out of a 401. False when nothing can be done about it.
@@ -133,6 +164,12 @@ impl Auth {
         answer: &Response,
     ) -> Result<bool, RegistryError> {
         lock(&self.tokens).remove(&(registry.clone(), scope.clone()));
+        let is_new = !lock(&self.challenges).contains_key(registry);
+        if let (Known::Helper(helper), false) =
+            (transport.config().credentials.find(&scope.repository), is_new)
+        {
+            self.helpers.forget(&helper);
+        }
         let found: Vec<Challenge> = answer
             .headers
             .get_all("www-authenticate")
@@ -142,12 +179,9 @@ impl Auth {
             .collect();
         let bearer = found.iter().find(|one| matches!(one, Challenge::Bearer { .. }));
         let Some(challenge) = bearer.or(found.first()) else { return Ok(false) };
-        let known = transport.config().credentials.find(&scope.repository);
-        if let Known::Helper(helper) = &known {
-            let text = format!("the credential helper `{helper}` is not asked");
-            transport.warn(&registry.to_string(), &text);
-        }
-        if *challenge == Challenge::Basic && !matches!(known, Known::Secret(Secret::Basic { .. })) {
+        if *challenge == Challenge::Basic
+            && !matches!(self.secret(transport, scope)?, Some(Secret::Basic { .. }))
+        {
             return Ok(false);
         }
         lock(&self.challenges).insert(registry.clone(), challenge.clone());
@@ -155,25 +189,22 @@ impl Auth {
     }
 }
 
-/// The error of an answer that says "not you", told from what we could show.
-pub(super) fn unauthorised(
-    transport: &Transport,
-    scope: &Scope,
-    answer: Response,
-    what: &str,
-) -> RegistryError {
-    let known = transport.config().credentials.find(&scope.repository);
-    match (answer.refusal(what), known) {
-        (
-            RegistryError::Unauthorised { host, .. } | RegistryError::Denied { host, .. },
-            Known::Helper(helper),
-        ) => RegistryError::CredentialHelper { host, helper: helper.escape_debug().to_string() },
-        (RegistryError::Unauthorised { host, what, why, .. }, known) => {
-            let credentials = known != Known::Nothing;
+/// The error that `answer` is, where it was known whether there are credentials.
+fn told(answer: Response, what: &str, credentials: bool) -> RegistryError {
+    match answer.refusal(what) {
+        RegistryError::Unauthorised { host, what, why, .. } => {
             RegistryError::Unauthorised { host, what, why, credentials }
         }
-        (error, _) => error,
+        error => error,
     }
+}
+
+/// Who asks for a token, and for what.
+struct Asked<'a> {
+    registry: &'a Origin,
+    scope: &'a Scope,
+    service: Option<&'a str>,
+    secret: Option<Secret>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -193,13 +224,8 @@ fn secret(text: &str) -> Option<HeaderValue> {
 }
 
 /// Asks the realm for a token: as whoever the credentials say, or as nobody.
-fn fetch(
-    transport: &Transport,
-    registry: &Origin,
-    scope: &Scope,
-    realm: &str,
-    service: Option<&str>,
-) -> Result<Token, RegistryError> {
+fn fetch(transport: &Transport, realm: &str, by: &Asked<'_>) -> Result<Token, RegistryError> {
+    let Asked { registry, scope, service, secret } = by;
     let malformed = |why: &str| RegistryError::Malformed {
         host: registry.to_string(),
         what: "its challenge".into(),
@@ -207,26 +233,25 @@ fn fetch(
     };
     let realm = realm_url(transport, registry, realm)
         .ok_or_else(|| malformed("the realm is no address that a password may go to"))?;
-    let known = transport.config().credentials.find(&scope.repository);
     let asked = Instant::now();
     let form;
-    let mut call = match &known {
-        Known::Secret(Secret::Identity(token)) => {
-            form = refresh_form(scope, service, token);
+    let mut call = match secret {
+        Some(Secret::Identity(token)) => {
+            form = refresh_form(scope, *service, token);
             refresh(realm, &form)
         }
         _ => {
-            let url = token_url(realm, scope, service);
+            let url = token_url(realm, scope, *service);
             Call::new(Method::GET, url.ok_or_else(|| malformed("the realm is too long"))?)
         }
     };
-    if let Known::Secret(Secret::Basic { user, password }) = &known {
+    if let Some(Secret::Basic { user, password }) = secret {
         call.authorization = Some(basic(user, password));
     }
     let (answer, body) = transport.whole(MAX_TOKEN_ANSWER, || transport.send(&call))?;
     let what = format!("a token for {}", scope.repository);
     if !answer.is_success() {
-        return Err(unauthorised(transport, scope, answer, &what));
+        return Err(told(answer, &what, secret.is_some()));
     }
     read_token(&body, asked).ok_or_else(|| {
         let why = "it holds no token".into();

@@ -17,6 +17,8 @@ use crate::oci::Repository;
 /// The user under which some registries' helpers hand out an identity token.
 const TOKEN_USER: &str = "<token>";
 const DOCKER_HUB: &str = "docker.io";
+/// Under this name docker keeps what is for its Hub.
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// What is known of whom to be, by host and by namespace.
 #[derive(Clone, Default)]
@@ -43,8 +45,17 @@ pub(super) enum Secret {
 pub(super) enum Known {
     Nothing,
     Secret(Secret),
-    /// A program knows, which is not asked.
-    Helper(String),
+    /// A program knows.
+    Helper(Helper),
+}
+
+/// A program that keeps credentials, and what it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Helper {
+    /// Its short name: the program is `docker-credential-<name>`.
+    pub(super) name: String,
+    /// The registry, as the program knows it.
+    pub(super) server: String,
 }
 
 /// Why a credential file is refused. Always the input's fault.
@@ -104,7 +115,7 @@ impl Credentials {
 
     /// Adds a user for `key`, a host or a namespace `host/path`; replaces what was known for it.
     pub fn insert(&mut self, key: &str, user: &str, password: &str) {
-        self.entries.insert(normal(key), basic(user, password.to_owned().into()));
+        self.entries.insert(normal(key), secret(user, password.to_owned().into()));
     }
 
     /// Takes from `other` what is not known yet.
@@ -126,8 +137,9 @@ impl Credentials {
         let full = format!("{host}/{}", repository.path());
         let mut key = full.as_str();
         loop {
-            if let Some(helper) = self.helpers.get(key) {
-                return Known::Helper(helper.clone());
+            // An empty name says that no helper is to be asked.
+            if let Some(name) = self.helpers.get(key).filter(|name| !name.is_empty()) {
+                return Known::Helper(Helper::new(name, key));
             }
             if let Some(secret) = self.entries.get(key) {
                 return Known::Secret(secret.clone());
@@ -137,7 +149,15 @@ impl Credentials {
                 None => break,
             }
         }
-        self.store.clone().map_or(Known::Nothing, Known::Helper)
+        let store = self.store.as_ref();
+        store.map_or(Known::Nothing, |name| Known::Helper(Helper::new(name, &host)))
+    }
+}
+
+impl Helper {
+    fn new(name: &str, key: &str) -> Helper {
+        let server = if key == DOCKER_HUB { DOCKER_HUB_KEY } else { key };
+        Helper { name: name.to_owned(), server: server.to_owned() }
     }
 }
 
@@ -167,16 +187,17 @@ impl Entry {
             let (user, password) = text.split_once(':')?;
             // Docker's own files have been seen to end in NUL.
             let password = password.trim_end_matches('\0').to_owned();
-            return Some(Some(basic(user, password.into())));
+            return Some(Some(secret(user, password.into())));
         }
         let (Some(user), Some(password)) = (self.username, self.password) else {
             return Some(None);
         };
-        Some(Some(basic(&user, password.into())))
+        Some(Some(secret(&user, password.into())))
     }
 }
 
-fn basic(user: &str, password: Hidden) -> Secret {
+/// A user's proof; some users are none, but the mark of an OAuth2 refresh token.
+pub(super) fn secret(user: &str, password: Hidden) -> Secret {
     match user {
         TOKEN_USER => Secret::Identity(password),
         _ => Secret::Basic { user: user.to_owned(), password },
@@ -214,7 +235,7 @@ mod tests {
     }
 
     fn user(name: &str, password: &str) -> Known {
-        Known::Secret(basic(name, password.to_owned().into()))
+        Known::Secret(secret(name, password.to_owned().into()))
     }
 
     #[test]
@@ -259,8 +280,22 @@ mod tests {
             "credHelpers":{"c.test":"ecr-login"},"credsStore":"desktop"}"#;
         let it = Credentials::parse(text.as_bytes()).unwrap();
         assert_eq!(find(&it, "a.test", "x"), user("u", "p"));
-        assert_eq!(find(&it, "b.test", "x"), Known::Helper("desktop".into()));
-        assert_eq!(find(&it, "c.test", "x"), Known::Helper("ecr-login".into()));
+        let helper = |name, key| Known::Helper(Helper::new(name, key));
+        assert_eq!(find(&it, "b.test", "x"), helper("desktop", "b.test"));
+        assert_eq!(find(&it, "c.test", "x"), helper("ecr-login", "c.test"));
+        let hub = Known::Helper(Helper { name: "desktop".into(), server: DOCKER_HUB_KEY.into() });
+        assert_eq!(find(&it, "docker.io", "library/x"), hub);
+    }
+
+    #[test]
+    fn a_namespace_may_have_a_helper_or_none() {
+        let text = r#"{"credHelpers":{"quay.io/org":"one","quay.io":"two","c.test":""},
+            "auths":{"c.test":{"username":"u","password":"p"}}}"#;
+        let it = Credentials::parse(text.as_bytes()).unwrap();
+        let helper = |name, key| Known::Helper(Helper::new(name, key));
+        assert_eq!(find(&it, "quay.io", "org/app"), helper("one", "quay.io/org"));
+        assert_eq!(find(&it, "quay.io", "other/app"), helper("two", "quay.io"));
+        assert_eq!(find(&it, "c.test", "x"), user("u", "p"));
     }
 
     #[test]

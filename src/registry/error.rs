@@ -45,6 +45,21 @@ pub enum RegistryError {
     /// A certificate authority that was given is not one. The environment's fault.
     #[error("a certificate authority is malformed: {0}")]
     Authority(String),
+    /// A certificate or key to show to registries is malformed or cannot be read. The environment's
+    /// fault.
+    #[error("a client certificate cannot be used: {0}")]
+    ClientCertificate(String),
+    /// The address of a proxy is none. The environment's fault.
+    #[error("the address of a proxy cannot be used: {0}")]
+    Proxy(String),
+    /// The proxy does not connect us. The environment's fault.
+    #[error("the proxy does not connect to {host}: {why}")]
+    Tunnel {
+        /// The registry.
+        host: String,
+        /// The proxy's answer.
+        why: String,
+    },
     /// It wants to know who asks, and does not take the answer. The environment's fault.
     #[error("{host} does not let us in for {what}{}: {why}", anonymous(*.credentials))]
     Unauthorised {
@@ -57,13 +72,16 @@ pub enum RegistryError {
         /// Whether credentials for it were at hand.
         credentials: bool,
     },
-    /// It wants credentials, and these are kept by a program. The environment's fault.
-    #[error("the credentials for {host} are kept by the helper `{helper}`, which was not asked")]
+    /// It wants credentials; these are kept by a program, which does not give them. The
+    /// environment's fault.
+    #[error("the credential helper `{helper}` does not give what is for {host}: {why}")]
     CredentialHelper {
         /// The registry.
         host: String,
         /// The helper's short name.
         helper: String,
+        /// What went wrong.
+        why: String,
     },
     /// It knows who asks and does not allow it. The environment's fault.
     #[error("{host} denies {what}: {why}")]
@@ -112,6 +130,22 @@ pub enum RegistryError {
         host: String,
         /// What was asked for.
         what: String,
+    },
+    /// It takes no documents of that kind; nothing is converted. The input's fault.
+    #[error(
+        "{host} refuses {what}: it takes no documents of type {media_type} (status {status}: {why}), and gapferry converts none"
+    )]
+    MediaType {
+        /// The registry.
+        host: String,
+        /// What was sent.
+        what: String,
+        /// Its media type.
+        media_type: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's words.
+        why: String,
     },
     /// It refuses for a reason of its own. The input's fault.
     #[error("{host} refuses {what} with status {status}: {why}")]

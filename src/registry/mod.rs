@@ -5,14 +5,20 @@
 //! | `transport` | one request: tries, redirects, limits, time-outs |
 //! | `answer` | what comes back, and the error that it may be |
 //! | `tls` | encrypted connections, and whom to trust |
+//! | `certs` | certificates for single registries |
+//! | `proxy` | which requests go through a proxy |
 //! | `url` | origins and locations |
 //! | `retry` | how long to wait |
+//! | `pace` | how many requests at once, and how soon after another |
+//! | `known` | what was found out about a registry |
 //! | `auth` | challenges and tokens |
 //! | `credentials` | docker's and podman's credential files |
+//! | `helper` | programs that keep credentials |
 //! | `pull` | manifests and blobs out of a registry |
 //! | `catalog` | which repositories and tags there are |
 //! | `push` | blobs and manifests into it |
 //! | `session` | upload sessions that outlive a run |
+//! | `pieces` | how large the requests of an upload are |
 //! | `referrers` | what refers to a document: the API and the fallback tag |
 //!
 //! Whatever a registry sends is held against a digest before anybody uses it; the rest of its
@@ -21,8 +27,14 @@
 mod answer;
 mod auth;
 mod catalog;
+mod certs;
 mod credentials;
 mod error;
+mod helper;
+mod known;
+mod pace;
+mod pieces;
+mod proxy;
 mod pull;
 mod push;
 mod referrers;
@@ -34,9 +46,9 @@ mod tls;
 mod transport;
 mod url;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ureq::http::{Method, Uri};
@@ -45,8 +57,11 @@ use crate::oci::{Digest, Repository, Tag};
 use crate::report::{Progress, Silent};
 use answer::Response;
 use auth::{Auth, Scope};
+pub use certs::{Certificates, Identity};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
+use known::Known;
+pub use proxy::Proxies;
 pub use push::Upload;
 pub use session::Sessions;
 pub use transport::Open;
@@ -70,6 +85,13 @@ pub struct Config {
     pub ca_der: Vec<Vec<u8>>,
     /// More of them, each a PEM file's text.
     pub ca_pem: Vec<Vec<u8>>,
+    /// What we show of ourselves to every registry that asks for a certificate.
+    pub identity: Option<Arc<Identity>>,
+    /// Directories whose directories `host:port` hold certificates for that registry; the first
+    /// that has one counts.
+    pub certs_d: Vec<PathBuf>,
+    /// Through which proxies registries are reached.
+    pub proxies: Proxies,
     /// Whom to be.
     pub credentials: Credentials,
     /// How often a request that failed in passing is tried again.
@@ -92,6 +114,9 @@ impl Default for Config {
             plain_http: Vec::new(),
             ca_der: Vec::new(),
             ca_pem: Vec::new(),
+            identity: None,
+            certs_d: Vec::new(),
+            proxies: Proxies::default(),
             credentials: Credentials::default(),
             retries: 5,
             backoff: Duration::from_millis(500),
@@ -110,8 +135,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     transport: Transport,
     auth: Auth,
-    /// How this machine's own registries are spoken to, once that is known.
-    bases: Mutex<HashMap<String, Uri>>,
+    known: Known,
     /// Held while a fallback tag is read, changed and written: see `referrers`.
     fallback: Mutex<()>,
 }
@@ -144,12 +168,12 @@ impl Client {
     /// A client that behaves as `config` says. Asks nobody anything yet.
     ///
     /// # Errors
-    /// [`RegistryError::Authority`].
+    /// [`RegistryError::Authority`], [`RegistryError::Proxy`].
     pub fn new(config: Config) -> Result<Client, RegistryError> {
         Ok(Client(Arc::new(Inner {
             transport: Transport::new(config)?,
             auth: Auth::default(),
-            bases: Mutex::default(),
+            known: Known::default(),
             fallback: Mutex::default(),
         })))
     }
@@ -176,16 +200,17 @@ impl Client {
             return Ok(plain);
         }
         let secure = at("https", host)?;
+        if let Some(registry) = Origin::of(&secure) {
+            self.0.transport.add_registry(&registry);
+        }
         if !origin.is_loopback() {
             return Ok(secure);
         }
-        let known = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
-        if let Some(base) = known {
+        if let Some(base) = self.0.known.base(host) {
             return Ok(base);
         }
         let base = if self.speaks_tls(&secure)? { secure } else { plain };
-        let mut bases = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        bases.insert(host.to_owned(), base.clone());
+        self.0.known.learn_base(host, base.clone());
         Ok(base)
     }
 
@@ -196,8 +221,12 @@ impl Client {
         (call.retries, call.stay) = (0, true);
         match self.0.transport.send(&call) {
             Ok(_) => Ok(true),
-            // TLS it is, with a certificate that is not to be trusted.
-            Err(error @ RegistryError::Tls { .. }) if error.to_string().contains("certificate") => {
+            // TLS it is, with a certificate that is not to be trusted, or that asks for ours.
+            Err(error @ RegistryError::Tls { .. })
+                if ["certificate", "alert"]
+                    .iter()
+                    .any(|word| error.to_string().to_ascii_lowercase().contains(word)) =>
+            {
                 Err(error)
             }
             Err(RegistryError::Unreachable { .. } | RegistryError::Tls { .. }) => Ok(false),
@@ -232,7 +261,7 @@ impl Client {
 
     /// The error that an answer is.
     fn refusal(&self, scope: &Scope, answer: Response, what: &str) -> RegistryError {
-        auth::unauthorised(&self.0.transport, scope, answer, what)
+        self.0.auth.unauthorised(&self.0.transport, scope, answer, what)
     }
 }
 

@@ -6,17 +6,22 @@
 
 use std::io::{self, Read};
 
-use ureq::http::Method;
+use ureq::http::{Method, Uri};
 
 use super::answer::{Incoming, Response};
 use super::auth::Scope;
 use super::error::words;
 use super::transport::{Call, skip};
+use super::url::Origin;
 use super::{Client, MIN_PROGRESS, Name, RegistryError};
 use crate::oci::{
     DOCUMENT_TYPES, Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
-    Repository, Unproven,
+    Repository, Tag, Unproven,
 };
+
+/// Addresses of one foreign layer that are tried.
+const MAX_ADDRESSES: usize = 10;
+const DENIES_TAGS: &str = "it denies a tag that may be absent (403): that counts as absent";
 
 impl Client {
     /// The document under `name`; `None` when there is none. Its own `mediaType` counts, the
@@ -74,11 +79,31 @@ impl Client {
         Ok(Some(Manifest::parse(descriptor.clone(), raw)?))
     }
 
-    /// The digest of the document under `name`; `None` when there is none. Fetches the document
-    /// where the registry does not give the digest otherwise.
+    /// The document that `tag` names; `None` when there is none. Some registries deny what they do
+    /// not have: that is warned of, and counts as none.
     ///
     /// # Errors
-    /// Whatever the registry does.
+    /// As [`Client::manifest`].
+    pub fn tagged(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        match self.manifest(repository, Name::Tag(tag)) {
+            Err(RegistryError::Denied { host, .. }) => {
+                self.0.transport.warn(&host, DENIES_TAGS);
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// The digest of the document under `name`; `None` when there is none. Fetches the document
+    /// where the registry does not give the digest otherwise: there are some that know tags only
+    /// when they are fetched.
+    ///
+    /// # Errors
+    /// Whatever the registry does; for a tag as [`Client::tagged`].
     pub fn head_manifest(
         &self,
         repository: &Repository,
@@ -89,8 +114,8 @@ impl Client {
         call.headers.push(("accept", accept()));
         let answer = self.send(&scope, call)?;
         match answer.status {
-            404 => return Ok(None),
-            403 | 405 => {}
+            404 if matches!(name, Name::Digest(_)) => return Ok(None),
+            403..=405 => {}
             _ if !answer.is_success() => return Err(self.refusal(&scope, answer, &what)),
             _ => {
                 if let Some(digest) = stated_digest(&answer, &what)? {
@@ -98,7 +123,10 @@ impl Client {
                 }
             }
         }
-        let manifest = self.manifest(repository, name)?;
+        let manifest = match name {
+            Name::Tag(tag) => self.tagged(repository, tag)?,
+            Name::Digest(_) => self.manifest(repository, name)?,
+        };
         Ok(manifest.map(|manifest| manifest.descriptor().digest))
     }
 
@@ -161,6 +189,28 @@ impl Client {
         Ok(found.map(|reader| Unproven::new(Box::new(reader), blob.digest, blob.size)))
     }
 
+    /// The content of a foreign layer from the addresses that its descriptor gives, the first that
+    /// has it; `None` when none does. Nobody is told who asks.
+    ///
+    /// # Errors
+    /// As [`Client::blob`], of the last address.
+    pub fn foreign_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+    ) -> Result<Option<Unproven>, RegistryError> {
+        let mut outcome = Ok(None);
+        let urls = blob.urls.iter().filter_map(|url| url.parse::<Uri>().ok());
+        for url in urls.filter(|url| Origin::of(url).is_some()).take(MAX_ADDRESSES) {
+            outcome = self.reader(repository, blob, 0, Some(url));
+            if let Ok(Some(_)) = outcome {
+                break;
+            }
+        }
+        let found = outcome?;
+        Ok(found.map(|reader| Unproven::new(Box::new(reader), blob.digest, blob.size)))
+    }
+
     /// The bytes of a blob from `at` on, unproven; `None` when it is not there. The reader goes on
     /// by itself after a cut.
     ///
@@ -172,9 +222,20 @@ impl Client {
         blob: &Descriptor,
         at: u64,
     ) -> Result<Option<BlobReader>, RegistryError> {
+        self.reader(repository, blob, at, None)
+    }
+
+    fn reader(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        at: u64,
+        elsewhere: Option<Uri>,
+    ) -> Result<Option<BlobReader>, RegistryError> {
         let mut reader = BlobReader {
             client: self.clone(),
             repository: repository.clone(),
+            elsewhere,
             digest: blob.digest,
             size: blob.size,
             at,
@@ -196,6 +257,8 @@ impl Client {
 pub struct BlobReader {
     client: Client,
     repository: Repository,
+    /// The address of a foreign layer.
+    elsewhere: Option<Uri>,
     digest: Digest,
     size: u64,
     /// How much has been read.
@@ -212,12 +275,18 @@ impl BlobReader {
     fn open(&mut self) -> Result<(), RegistryError> {
         let scope = Scope::pull(&self.repository);
         let what = format!("blob {} {}", self.repository, self.digest);
-        let url = self.client.url(&self.repository, &format!("blobs/{}", self.digest))?;
+        let url = match &self.elsewhere {
+            Some(url) => url.clone(),
+            None => self.client.url(&self.repository, &format!("blobs/{}", self.digest))?,
+        };
         let mut call = Call::new(Method::GET, url);
         if self.at > 0 {
             call.headers.push(("range", format!("bytes={}-", self.at)));
         }
-        let answer = self.client.send(&scope, call)?;
+        let answer = match &self.elsewhere {
+            Some(_) => self.client.0.transport.send(&call)?,
+            None => self.client.send(&scope, call)?,
+        };
         match answer.status {
             200 => {
                 let mut body = answer.body;

@@ -2,10 +2,12 @@
 //!
 //! A blob goes up in two steps: [`Client::upload`] sends the bytes into an upload session, where
 //! nobody can see them, and [`Upload::commit`] gives them their digest. After a failure in the
-//! middle the session is asked how far it got; nothing is sent twice blindly.
+//! middle the session is asked how far it got; nothing is sent twice blindly. A session that goes on
+//! nowhere is given up for a new one, and one that a registry opens in place of a mount is used.
 //!
 //! Withstands: sessions that move to another address or host (which gets no `Authorization`),
-//! vanish, claim more than was sent, or stand still. Source: distribution-spec 1.1, "Push".
+//! vanish, claim more than was sent, or stand still; limits on a request's size that nobody states.
+//! Source: distribution-spec 1.1, "Push".
 
 use std::io::{self, Read};
 
@@ -13,6 +15,7 @@ use ureq::http::{Method, Uri};
 
 use super::answer::Response;
 use super::auth::Scope;
+use super::pieces::Pieces;
 use super::session::{LASTING_PIECE, Lasting};
 use super::transport::{Body, Call, Open, end, skip};
 use super::url::with_query;
@@ -20,9 +23,8 @@ use super::{Client, MIN_PROGRESS, Name, RegistryError};
 use crate::oci::{Descriptor, Digest, Manifest, Repository};
 
 const SESSION_CONTENT: &str = "application/octet-stream";
-/// What every registry takes in one request, in bytes. A blob goes up in one piece; where that is
-/// too large for the registry or for something before it, in pieces of this size.
-const PIECE: usize = 4 * 1024 * 1024;
+/// A document's media type begins so where it is docker's.
+const DOCKER_TYPES: &str = "application/vnd.docker.";
 
 /// A blob whose bytes a registry has and shows to nobody. Dropped without a commit, the session is
 /// cancelled, unless it is to outlive this run (see `session`).
@@ -32,8 +34,7 @@ pub struct Upload {
     pub(super) blob: Descriptor,
     /// Where the session is; `None` when there is none any more.
     pub(super) session: Option<Uri>,
-    /// Send in pieces.
-    pieces: bool,
+    pieces: Pieces,
     /// The session outlives this run.
     pub(super) lasting: Option<Lasting>,
 }
@@ -58,7 +59,8 @@ impl Client {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Upload, RegistryError> {
-        self.fill(Upload::new(self, repository, blob, None), 0, open)
+        let offered = self.0.known.take_session(repository, &blob.digest);
+        self.fill(Upload::new(self, repository, blob, offered), 0, open)
     }
 
     /// Sends what the session lacks, which holds `at` bytes; starts one if there is none.
@@ -73,8 +75,8 @@ impl Client {
         let mut attempt = 0;
         loop {
             if upload.session.is_none() {
+                upload.start()?;
                 at = 0;
-                upload.moved(Some(self.start(&repository, &upload.what(), None)?.1));
             }
             // A registry need not take a request without bytes.
             if at == blob.size {
@@ -82,10 +84,7 @@ impl Client {
             }
             let error = match upload.send(open, at) {
                 Ok(()) => return Ok(upload),
-                Err(RegistryError::TooLarge { .. })
-                    if !upload.pieces && blob.size > PIECE as u64 =>
-                {
-                    upload.pieces = true;
+                Err(RegistryError::TooLarge { .. }) if upload.pieces.shrink(blob.size) => {
                     upload.cancel();
                     continue;
                 }
@@ -97,15 +96,19 @@ impl Client {
             }
             transport.pause(repository.host().to_owned(), error.to_string(), attempt, None);
             attempt += 1;
+            let before = at;
             match upload.ask()? {
                 Sent::All => return Ok(upload),
-                Sent::Part(held) => {
-                    if held >= at.saturating_add(MIN_PROGRESS) {
-                        attempt = 0;
-                    }
-                    at = held;
-                }
+                // It was told where to go on, and refused.
+                Sent::Part(held) if held == at && is_answer(&error) => upload.cancel(),
+                Sent::Part(held) => at = held,
                 Sent::Nothing => upload.cancel(),
+            }
+            if upload.session.is_some() && at >= before.saturating_add(MIN_PROGRESS) {
+                attempt = 0;
+            } else if attempt > 1 {
+                // Some that find a request too large cut the connection instead of saying so.
+                upload.pieces.shrink(blob.size);
             }
         }
     }
@@ -126,9 +129,9 @@ impl Client {
         }
         let what = format!("mounting {} in {to}", blob.digest);
         match self.start(to, &what, Some((blob, from))) {
-            Ok((201, _)) => Ok(true),
-            Ok((_, session)) => {
-                drop(Upload::new(self, to, blob, Some(session)));
+            Ok(Started::Mounted) => Ok(true),
+            Ok(Started::Session(session, _)) => {
+                self.0.known.offer_session(to, blob.digest, session);
                 Ok(false)
             }
             // Registries refuse mounts with many a status. A refusal of more than the mount shows
@@ -144,13 +147,13 @@ impl Client {
         }
     }
 
-    /// Starts a session, with a mount if there is one to try: the status, and where it is.
+    /// Starts a session, or makes the mount if there is one to try.
     fn start(
         &self,
         repository: &Repository,
         what: &str,
         mount: Option<(&Descriptor, &Repository)>,
-    ) -> Result<(u16, Uri), RegistryError> {
+    ) -> Result<Started, RegistryError> {
         let from = mount.map(|(_, from)| from.path().to_owned());
         let scope = Scope { from, ..Scope::push(repository) };
         // `from` always: there are registries that refuse a mount without it.
@@ -158,10 +161,10 @@ impl Client {
             format!("?mount={}&from={}", blob.digest, from.path())
         });
         let url = self.url(repository, &format!("blobs/uploads/{query}"))?;
-        let answer = self.send(&scope, Call::new(Method::POST, url.clone()))?;
+        let answer = self.send(&scope, Call::new(Method::POST, url))?;
         match (answer.status, answer.location()) {
-            (201, location) if mount.is_some() => Ok((201, location.unwrap_or(url))),
-            (201 | 202, Some(session)) => Ok((202, session)),
+            (201, _) if mount.is_some() => Ok(Started::Mounted),
+            (201 | 202, Some(session)) => Ok(Started::Session(session, answer)),
             (201 | 202, None) => Err(RegistryError::Malformed {
                 host: answer.host,
                 what: what.to_owned(),
@@ -213,11 +216,26 @@ impl Client {
         call.headers.push(("content-type", media_type.to_owned()));
         call.body = Body::Bytes(raw);
         let answer = self.send(&scope, call)?;
-        match answer.is_success() {
-            true => Ok(answer),
-            false => Err(self.refusal(&scope, answer, &format!("manifest {repository} {name}"))),
+        if answer.is_success() {
+            return Ok(answer);
         }
+        Err(match self.refusal(&scope, answer, &format!("manifest {repository} {name}")) {
+            RegistryError::Refused { host, what, status, why }
+                if status == 415 || (status == 400 && media_type.starts_with(DOCKER_TYPES)) =>
+            {
+                let media_type = media_type.to_owned();
+                RegistryError::MediaType { host, what, media_type, status, why }
+            }
+            error => error,
+        })
     }
+}
+
+/// What came of asking for a session.
+enum Started {
+    Mounted,
+    /// Where it is, and the answer that says so.
+    Session(Uri, Response),
 }
 
 impl Upload {
@@ -227,8 +245,21 @@ impl Upload {
         blob: &Descriptor,
         session: Option<Uri>,
     ) -> Upload {
+        let pieces = Pieces::of(client.0.known.piece(repository.host()));
         let (client, repository, blob) = (client.clone(), repository.clone(), blob.clone());
-        Upload { client, repository, blob, session, pieces: false, lasting: None }
+        Upload { client, repository, blob, session, pieces, lasting: None }
+    }
+
+    /// Begins a session.
+    fn start(&mut self) -> Result<(), RegistryError> {
+        match self.client.start(&self.repository, &self.what(), None)? {
+            Started::Session(session, answer) => {
+                self.pieces.hear(&answer);
+                self.moved(Some(session));
+                Ok(())
+            }
+            Started::Mounted => Err(self.expired()),
+        }
     }
 
     fn what(&self) -> String {
@@ -246,8 +277,15 @@ impl Upload {
 
     /// Sends the content from `at` on. Nothing is repeated here.
     fn send(&mut self, open: &Open<'_>, at: u64) -> Result<(), RegistryError> {
-        if self.pieces || self.lasting.is_some() {
-            return self.send_pieces(open, at);
+        let total = self.blob.size;
+        let size = match self.lasting {
+            Some(_) => self.pieces.up_to(LASTING_PIECE, total),
+            None => self.pieces.size(total),
+        };
+        if let Some(size) = size {
+            self.send_pieces(open, at, size)?;
+            self.client.0.known.learn_piece(self.repository.host(), self.pieces.found());
+            return Ok(());
         }
         // The same, for a life no longer than this request's.
         let open = || open().map(|content| -> Box<dyn Read> { content });
@@ -255,14 +293,18 @@ impl Upload {
         self.patch(Body::Content { open: &open, from: at, size }, at, size)
     }
 
-    fn send_pieces(&mut self, open: &Open<'_>, mut at: u64) -> Result<(), RegistryError> {
+    fn send_pieces(
+        &mut self,
+        open: &Open<'_>,
+        mut at: u64,
+        size: u64,
+    ) -> Result<(), RegistryError> {
         let mut content = open().map_err(RegistryError::Content)?;
         skip(&mut content, at).map_err(RegistryError::Content)?;
-        let most = if self.pieces { PIECE } else { LASTING_PIECE };
         let mut piece = Vec::new();
         while at < self.blob.size {
             piece.clear();
-            let room = (self.blob.size - at).min(most as u64);
+            let room = (self.blob.size - at).min(size);
             let count = (&mut content).take(room).read_to_end(&mut piece);
             if count.map_err(RegistryError::Content)? as u64 != room {
                 return Err(RegistryError::Content(io::ErrorKind::UnexpectedEof.into()));
@@ -352,7 +394,7 @@ impl Upload {
             self.cancel();
             return Err(self.expired());
         }
-        if answer.status != 404 {
+        if !matches!(answer.status, 404 | 416) {
             return Err(self.client.refusal(&scope, answer, &self.what()));
         }
         // Gone; or done, by a first try whose answer got lost.
@@ -379,6 +421,11 @@ impl Drop for Upload {
             self.cancel();
         }
     }
+}
+
+/// True when a registry said that, not the line to it.
+fn is_answer(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::NotFound { .. } | RegistryError::Refused { .. })
 }
 
 /// How many bytes a session holds according to `Range: 0-<last>`. Of none and of one byte many

@@ -95,13 +95,7 @@ impl Client {
         subject: &Digest,
     ) -> Result<Option<Manifest>, RegistryError> {
         let tag = fallback_tag(subject);
-        let found = match self.manifest(repository, Name::Tag(&tag)) {
-            // There are registries that say so of tags that are not there; the subject itself
-            // was read with the same rights.
-            Err(RegistryError::Denied { .. }) => return Ok(None),
-            found => found?,
-        };
-        match found {
+        match self.tagged(repository, &tag)? {
             Some(index) if !index.descriptor().media_type.is_index() => {
                 Err(RegistryError::Malformed {
                     host: repository.host().to_owned(),

@@ -22,7 +22,7 @@ use super::{Client, RegistryError};
 use crate::oci::{Descriptor, Digest, MediaType, Repository};
 
 /// Bytes in one request of a session that is to outlive this run. They are held in memory.
-pub(super) const LASTING_PIECE: usize = 16 * 1024 * 1024;
+pub(super) const LASTING_PIECE: u64 = 16 * 1024 * 1024;
 
 /// Where sessions are noted between two runs. Their addresses may hold what gives the right to write
 /// to them: they are shown to nobody. What cannot be noted is sent again.

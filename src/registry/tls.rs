@@ -4,12 +4,18 @@
 //! it is the very certificate that the user said to trust. Self-signed registries are mostly made
 //! so. Here such a certificate is taken for the server that it names, and for nothing else.
 //!
+//! Who we are is shown to registries and to the host that a directory of certificates is for, not to
+//! other hosts to which they lead.
+//!
 //! Withstands: certificates of other authorities, for other names, or expired; a certificate that
-//! is not byte for byte the trusted one. Source: RFC 5280, RFC 6125.
+//! is not byte for byte the trusted one; a host that asks for a client certificate which is not for
+//! it. Source: RFC 5280, RFC 6125.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io::{Read as _, Write as _};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -26,16 +32,87 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-use super::RegistryError;
+use super::certs::{self, Certificates, Identity};
 use super::error::words;
+use super::url::Origin;
+use super::{Config, RegistryError};
 
 /// Wraps connections in TLS where the address is https.
-pub(super) struct TlsConnector(Arc<ClientConfig>);
+#[derive(Clone)]
+pub(super) struct TlsConnector(Arc<Trust>);
+
+/// Whom to trust, and what to show to whom.
+struct Trust {
+    /// Everybody's.
+    authorities: Vec<CertificateDer<'static>>,
+    identity: Option<Arc<Identity>>,
+    certs_d: Vec<PathBuf>,
+    /// The registries: these see who we are.
+    registries: Mutex<BTreeSet<String>>,
+    /// By host and port, and whether it is a registry.
+    known: Mutex<HashMap<(String, bool), Arc<ClientConfig>>>,
+}
 
 impl TlsConnector {
-    /// Trusts the authorities in `der` and in the texts `pem`, and nobody else.
-    pub(super) fn new(der: &[Vec<u8>], pem: &[Vec<u8>]) -> Result<TlsConnector, RegistryError> {
-        let authorities = authorities(der, pem)?;
+    /// Trusts the authorities that `config` has, and nobody else.
+    pub(super) fn new(config: &Config) -> Result<TlsConnector, RegistryError> {
+        let authorities = authorities(&config.ca_der, &config.ca_pem)?;
+        let trust = Trust {
+            authorities,
+            identity: config.identity.clone(),
+            certs_d: config.certs_d.clone(),
+            registries: Mutex::default(),
+            known: Mutex::default(),
+        };
+        // What is wrong with the authorities shows now.
+        trust.configured(&Certificates::default(), None)?;
+        Ok(TlsConnector(Arc::new(trust)))
+    }
+
+    /// From now on this is a registry, which may see who we are.
+    pub(super) fn add_registry(&self, origin: &Origin) {
+        lock(&self.0.registries).insert(place(origin));
+    }
+
+    /// How to speak to `origin`.
+    fn config(&self, origin: &Origin) -> Result<Arc<ClientConfig>, RegistryError> {
+        let trust = &self.0;
+        let place = place(origin);
+        let is_registry = lock(&trust.registries).contains(&place);
+        let key = (place.clone(), is_registry);
+        if let Some(known) = lock(&trust.known).get(&key) {
+            return Ok(known.clone());
+        }
+        let mut names = vec![place];
+        if origin.port() == 443 {
+            names.push(origin.host().to_owned());
+        }
+        let directory = certs::directory(&trust.certs_d, &names);
+        let own = directory.as_deref().map(Certificates::read).transpose()?.unwrap_or_default();
+        let everywhere = trust.identity.as_deref().filter(|_| is_registry);
+        let config = Arc::new(trust.configured(&own, own.identity.as_ref().or(everywhere))?);
+        lock(&trust.known).insert(key, config.clone());
+        Ok(config)
+    }
+}
+
+/// `host:port`
+fn place(origin: &Origin) -> String {
+    format!("{}:{}", origin.host(), origin.port())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Trust {
+    fn configured(
+        &self,
+        own: &Certificates,
+        identity: Option<&Identity>,
+    ) -> Result<ClientConfig, RegistryError> {
+        let mut authorities = self.authorities.clone();
+        authorities.extend(self::authorities(&[], &own.authorities)?);
         let refused =
             |error: &dyn fmt::Display| RegistryError::Authority(words(&error.to_string()));
         let provider = Arc::new(ring::default_provider());
@@ -47,17 +124,20 @@ impl TlsConnector {
         // to stop.
         roots.add_parsable_certificates(authorities.iter().cloned());
         // The verifier is not made without an authority; without one nothing is trusted.
-        let config = if roots.is_empty() {
-            builder.with_root_certificates(roots).with_no_client_auth()
+        let builder = if roots.is_empty() {
+            builder.with_root_certificates(roots)
         } else {
             let roots = Arc::new(roots);
             let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
                 .build()
                 .map_err(|error| refused(&error))?;
             let verifier = Arc::new(Verifier { inner, pinned: authorities, provider });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         };
-        Ok(TlsConnector(Arc::new(config)))
+        let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
+        let (chain, key) = identity.parts();
+        let shown = builder.with_client_auth_cert(chain, key);
+        shown.map_err(|error| RegistryError::ClientCertificate(words(&error.to_string())))
     }
 }
 
@@ -149,7 +229,10 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let name = ServerName::try_from(host.trim_start_matches('[').trim_end_matches(']'))
             .map_err(|_| ureq::Error::Tls("the host has no name that a certificate could have"))?
             .to_owned();
-        let mut connection = ClientConnection::new(self.0.clone(), name)?;
+        let config = Origin::of(details.uri).map(|origin| self.config(&origin));
+        let config = config.unwrap_or_else(|| Err(RegistryError::Authority("no host".into())));
+        let config = config.map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        let mut connection = ClientConnection::new(config, name)?;
         let mut below = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         below.set_timeout(details.timeout);
         while connection.is_handshaking() {

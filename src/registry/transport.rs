@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector as _, TcpConnector};
-use ureq::{Agent, SendBody};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
+use ureq::{Agent, Proxy, SendBody};
 
 use super::answer::{Incoming, Response};
 use super::error::words;
+use super::pace::{MAX_AT_ONCE, Pace};
+use super::proxy::Ways;
 use super::tls::TlsConnector;
 use super::url::Origin;
 use super::{Config, RegistryError, retry};
@@ -24,8 +26,6 @@ use crate::report::Event;
 
 const MAX_REDIRECTS: usize = 5;
 const MAX_HEADERS: usize = 64 * 1024;
-/// Connections kept for the next request: as many as there may be threads at work.
-const MAX_IDLE: usize = 32;
 /// Warnings that are remembered so that each is passed on once.
 const MAX_WARNINGS: usize = 100;
 /// Bodies from this size on are sent only after the registry has said that it wants them: else
@@ -72,39 +72,38 @@ impl<'a> Call<'a> {
 
 /// Sends requests. Knows nothing of registries.
 pub(super) struct Transport {
-    agent: Agent,
+    direct: Agent,
+    https: Agent,
+    http: Agent,
+    ways: Ways,
+    tls: TlsConnector,
     config: Config,
+    pace: Pace,
     warned: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Transport {
     pub(super) fn new(config: Config) -> Result<Transport, RegistryError> {
-        let tls = TlsConnector::new(&config.ca_der, &config.ca_pem)?;
-        let limit = Some(config.idle_timeout);
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // The environment is the caller's to read, `HTTPS_PROXY` too.
-            .proxy(None)
-            .accept("")
-            .accept_encoding("identity")
-            .user_agent(&config.user_agent)
-            .max_response_header_size(MAX_HEADERS)
-            .max_idle_connections(MAX_IDLE)
-            .max_idle_connections_per_host(MAX_IDLE)
-            .timeout_resolve(Some(config.connect_timeout))
-            .timeout_connect(Some(config.connect_timeout))
-            // These two begin again with each read and write of the socket, so a body may take
-            // as long as it likes while bytes move. The time-outs of whole bodies stay unset.
-            .timeout_per_read(limit)
-            .timeout_per_write(limit)
-            // A head that comes byte by byte must end some time.
-            .timeout_recv_response(Some(config.idle_timeout.saturating_mul(5)))
-            .build();
-        let connector = ().chain(TcpConnector::default()).chain(tls);
-        let agent = Agent::with_parts(agent, connector, DefaultResolver::default());
-        Ok(Transport { agent, config, warned: Mutex::default() })
+        let (tls, ways) = (TlsConnector::new(&config)?, Ways::new(&config.proxies)?);
+        let agent = |proxy: Option<&Proxy>| agent(&config, &tls, proxy.cloned());
+        let direct = agent(None);
+        let (https, http) = (agent(ways.https.as_ref()), agent(ways.http.as_ref()));
+        let (pace, warned) = (Pace::default(), Mutex::default());
+        Ok(Transport { direct, https, http, ways, tls, config, pace, warned })
+    }
+
+    /// From now on this is a registry, which may see our certificate.
+    pub(super) fn add_registry(&self, origin: &Origin) {
+        self.tls.add_registry(origin);
+    }
+
+    /// Who carries a request there: directly, or through a proxy.
+    fn agent(&self, url: &Uri) -> &Agent {
+        match url.scheme_str() {
+            _ if self.ways.is_direct(url) => &self.direct,
+            Some("https") => &self.https,
+            _ => &self.http,
+        }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -119,8 +118,12 @@ impl Transport {
             let outcome = self.follow(call);
             let (host, why, asked) = match &outcome {
                 Ok(answer) if answer.is_passing() => {
-                    let why = format!("status {}", answer.status);
-                    (answer.host.clone(), why, retry::asked(&answer.headers))
+                    let asked = retry::asked(&answer.headers);
+                    if let Some(asked) = asked {
+                        let wait = retry::wait(self.config.backoff, attempt, Some(asked));
+                        self.pace.hold(&answer.host, wait);
+                    }
+                    (answer.host.clone(), format!("status {}", answer.status), asked)
                 }
                 Err(error) if error.is_passing() => (host(&call.url), error.to_string(), None),
                 _ => return outcome,
@@ -204,20 +207,27 @@ impl Transport {
         if sending.left >= MIN_EXPECT {
             request = request.header("expect", "100-continue");
         }
+        // Content may itself come from this host while it is sent; it waits for no other's turn.
+        let turn = (!matches!(call.body, Body::Content { .. })).then(|| self.pace.enter(&host));
+        let agent = self.agent(url);
         let outcome = match call.body {
             Body::Empty => {
-                request.body(()).map_err(Into::into).and_then(|request| self.agent.run(request))
+                request.body(()).map_err(Into::into).and_then(|request| agent.run(request))
             }
             _ => request
                 .body(SendBody::from_reader(&mut sending))
                 .map_err(Into::into)
-                .and_then(|request| self.agent.run(request)),
+                .and_then(|request| agent.run(request)),
         };
+        drop(turn);
         if let Some(error) = sending.failed {
             return Err(RegistryError::Content(error));
         }
-        let (head, body) = outcome.map_err(|error| failure(&host, &error))?.into_parts();
+        let (head, body) = outcome.map_err(|error| failure(&host, error))?.into_parts();
         self.pass_warnings(&host, &head.headers);
+        if let Some(words) = self.pace.hear(&host, &head.headers) {
+            self.warn(&host, &words);
+        }
         let body = Incoming::new(body.into_reader(), self.config.idle_timeout);
         let (status, headers) = (head.status.as_u16(), head.headers);
         Ok(Response { status, headers, host, url: url.clone(), body })
@@ -256,6 +266,37 @@ impl Transport {
     }
 }
 
+/// The HTTP library, set up so that all rules are ours.
+fn agent(config: &Config, tls: &TlsConnector, proxy: Option<Proxy>) -> Agent {
+    let limit = Some(config.idle_timeout);
+    let agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // The environment is the caller's to read, `HTTPS_PROXY` too.
+        .proxy(proxy)
+        .accept("")
+        .accept_encoding("identity")
+        .user_agent(&config.user_agent)
+        .max_response_header_size(MAX_HEADERS)
+        .max_idle_connections(MAX_AT_ONCE)
+        .max_idle_connections_per_host(MAX_AT_ONCE)
+        .timeout_resolve(Some(config.connect_timeout))
+        .timeout_connect(Some(config.connect_timeout))
+        // These two begin again with each read and write of the socket, so a body may take as long
+        // as it likes while bytes move. The time-outs of whole bodies stay unset.
+        .timeout_per_read(limit)
+        .timeout_per_write(limit)
+        // A head that comes byte by byte must end some time.
+        .timeout_recv_response(Some(config.idle_timeout.saturating_mul(5)))
+        .build();
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(tls.clone());
+    Agent::with_parts(agent, connector, DefaultResolver::default())
+}
+
 /// For messages: never the whole address, which may be signed.
 pub(super) fn host(url: &Uri) -> String {
     Origin::of(url).map_or_else(|| "?".to_owned(), |origin| origin.to_string())
@@ -288,9 +329,19 @@ fn next_address(
     Ok(Some(next))
 }
 
-fn failure(host: &str, error: &ureq::Error) -> RegistryError {
+fn failure(host: &str, error: ureq::Error) -> RegistryError {
     let (host, why) = (host.to_owned(), words(&error.to_string()));
     match error {
+        // Our own, out of the TLS connector.
+        ureq::Error::Other(inner) => match inner.downcast::<RegistryError>() {
+            Ok(own) => *own,
+            Err(_) => RegistryError::Unreachable { host, why },
+        },
+        // One that is overloaded, or does not reach the registry, may do so next time.
+        ureq::Error::ConnectProxyFailed(said) => match said.contains(" 5") {
+            true => RegistryError::Unreachable { host, why: words(&said) },
+            false => RegistryError::Tunnel { host, why: words(&said) },
+        },
         ureq::Error::Timeout(_) => RegistryError::TimedOut { host },
         ureq::Error::Io(inner) if inner.kind() == io::ErrorKind::TimedOut => {
             RegistryError::TimedOut { host }

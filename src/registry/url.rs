@@ -36,6 +36,16 @@ impl Origin {
         Some(Origin { secure, host: authority.host().to_ascii_lowercase(), port })
     }
 
+    /// The host, in lower case.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, if only that of the scheme.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// True for this machine itself.
     pub(super) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');

@@ -28,6 +28,8 @@ pub struct Options {
     pub platforms: Vec<Platform>,
     /// Whether signatures, SBOMs and whatever else refers to the image travel too.
     pub referrers: bool,
+    /// Whether foreign layers travel too, which registries need not hold.
+    pub foreign_layers: bool,
 }
 
 /// Finds out what `request` names now, and every document that belongs to it.
@@ -47,7 +49,7 @@ pub fn pin(
 ) -> Result<PinnedImage, SelectError> {
     let wanted: Vec<Platform> =
         options.platforms.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let mut walk = Walk::new(source, &request.name);
+    let mut walk = Walk::new(source, &request.name, options.foreign_layers);
     let named = walk.root()?;
     let (root, platform, index) = match (wanted.as_slice(), named.content()) {
         ([one], Content::Index(_)) => {

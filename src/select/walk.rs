@@ -46,6 +46,7 @@ impl Part {
 pub(super) struct Walk<'a> {
     source: &'a dyn Source,
     name: &'a Reference,
+    foreign_layers: bool,
     fetched: usize,
     seen: BTreeSet<Digest>,
     blobs: BTreeMap<Digest, u64>,
@@ -55,10 +56,15 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(source: &'a dyn Source, name: &'a Reference) -> Walk<'a> {
+    pub(super) fn new(
+        source: &'a dyn Source,
+        name: &'a Reference,
+        foreign_layers: bool,
+    ) -> Walk<'a> {
         Walk {
             source,
             name,
+            foreign_layers,
             fetched: 0,
             seen: BTreeSet::new(),
             blobs: BTreeMap::new(),
@@ -236,7 +242,7 @@ impl<'a> Walk<'a> {
 
     fn note_blobs(&mut self, manifest: &Manifest) {
         for blob in manifest.blobs() {
-            match blob.is_foreign() {
+            match blob.is_foreign() && !self.foreign_layers {
                 true => self.omit(blob, OmittedReason::Foreign),
                 false => {
                     self.blobs.insert(blob.digest, blob.size);

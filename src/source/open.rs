@@ -28,13 +28,20 @@ pub struct Opened {
 /// Opens places, each once. Used from many threads.
 pub struct Opener {
     client: Client,
+    foreign_layers: bool,
     open: Mutex<HashMap<Location, Opened>>,
 }
 
 impl Opener {
     /// Speaks to registries through `client`.
     pub fn new(client: Client) -> Opener {
-        Opener { client, open: Mutex::default() }
+        Opener { client, foreign_layers: false, open: Mutex::default() }
+    }
+
+    /// With `fetch`, foreign layers that a registry does not hold are fetched from the addresses that
+    /// their descriptors give.
+    pub fn with_foreign_layers(self, fetch: bool) -> Opener {
+        Opener { foreign_layers: fetch, ..self }
     }
 
     /// Opens the place of an image.
@@ -49,7 +56,10 @@ impl Opener {
         }
         let opened = match location {
             Location::Registry(reference) => Opened {
-                source: Arc::new(RegistrySource::new(self.client.clone(), reference.clone())),
+                source: Arc::new(
+                    RegistrySource::new(self.client.clone(), reference.clone())
+                        .with_foreign_layers(self.foreign_layers),
+                ),
                 name: Some(reference.clone()),
             },
             Location::OciLayout { path, name } => stored(Layout::open(path)?, name.as_deref())?,

@@ -8,12 +8,19 @@ use crate::registry::{Client, Name};
 pub struct RegistrySource {
     client: Client,
     reference: Reference,
+    foreign_layers: bool,
 }
 
 impl RegistrySource {
     /// The image `reference`, asked for through `client`.
     pub fn new(client: Client, reference: Reference) -> RegistrySource {
-        RegistrySource { client, reference }
+        RegistrySource { client, reference, foreign_layers: false }
+    }
+
+    /// With `fetch`, foreign layers that the registry does not hold are fetched from the addresses
+    /// that their descriptors give.
+    pub fn with_foreign_layers(self, fetch: bool) -> RegistrySource {
+        RegistrySource { foreign_layers: fetch, ..self }
     }
 
     fn missing(&self, digest: &Digest) -> SourceError {
@@ -33,7 +40,7 @@ impl Source for RegistrySource {
     }
 
     fn tagged(&self, tag: &Tag) -> Result<Option<Manifest>, SourceError> {
-        Ok(self.client.manifest(&self.reference.repository, Name::Tag(tag))?)
+        Ok(self.client.tagged(&self.reference.repository, tag)?)
     }
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, SourceError> {
@@ -46,7 +53,12 @@ impl Source for RegistrySource {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Unproven, SourceError> {
-        let found = self.client.blob(&self.reference.repository, descriptor)?;
+        let found = match self.client.blob(&self.reference.repository, descriptor)? {
+            None if self.foreign_layers && descriptor.is_foreign() => {
+                self.client.foreign_blob(&self.reference.repository, descriptor)?
+            }
+            found => found,
+        };
         found.ok_or_else(|| self.missing(&descriptor.digest))
     }
 }

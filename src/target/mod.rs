@@ -145,6 +145,18 @@ pub enum TargetError {
     Gone(Digest),
 }
 
+impl TargetError {
+    /// True when a document is refused for what it is: others may be taken.
+    pub fn is_refusal(&self) -> bool {
+        use RegistryError as E;
+        let TargetError::Registry(error) = self else { return false };
+        matches!(
+            error,
+            E::Refused { .. } | E::MediaType { .. } | E::TooLarge { .. } | E::Denied { .. }
+        )
+    }
+}
+
 impl From<LayoutError> for TargetError {
     fn from(error: LayoutError) -> TargetError {
         match error {

@@ -91,7 +91,7 @@ impl Maker {
         let opened = opener().open(&location.parse().unwrap()).unwrap();
         let why = "a test".to_owned();
         let request = Request { name: name.parse().unwrap(), source: location.to_owned(), why };
-        let options = Options { platforms: vec![], referrers: true };
+        let options = Options { platforms: vec![], referrers: true, foreign_layers: false };
         pin(opened.source.as_ref(), &request, &options).unwrap()
     }
 

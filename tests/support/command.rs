@@ -49,6 +49,12 @@ impl Work {
             "GAPFERRY_STATE",
             "REGISTRY_AUTH_FILE",
             "DOCKER_CONFIG",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "NO_PROXY",
+            "https_proxy",
+            "http_proxy",
+            "no_proxy",
         ] {
             command.env_remove(name);
         }

@@ -29,11 +29,21 @@ impl DockerRegistry {
 
     /// A registry that speaks TLS for 127.0.0.1, and the certificate of its authority in PEM.
     pub(crate) fn start_tls() -> (DockerRegistry, Vec<u8>) {
+        DockerRegistry::start_tls_named("IP:127.0.0.1")
+    }
+
+    /// The same for another name.
+    pub(crate) fn start_tls_for(name: &str) -> (DockerRegistry, Vec<u8>) {
+        DockerRegistry::start_tls_named(&format!("DNS:{name}"))
+    }
+
+    fn start_tls_named(name: &str) -> (DockerRegistry, Vec<u8>) {
         DockerRegistry::with_certificate(|at| {
             openssl(at, "-subj /CN=authority -keyout authority.key -out authority.pem");
             let signed = "-CA authority.pem -CAkey authority.key";
             let leaf = "-addext basicConstraints=critical,CA:FALSE";
-            openssl(at, &format!("{SERVER} {signed} {leaf}"));
+            let server = SERVER.replace("IP:127.0.0.1", name);
+            openssl(at, &format!("{server} {signed} {leaf}"));
             std::fs::read(at.join("authority.pem")).unwrap()
         })
     }
@@ -52,6 +62,45 @@ impl DockerRegistry {
         DockerRegistry::with(http, |at| {
             std::fs::write(at.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
         })
+    }
+
+    /// A registry that speaks TLS with clients that show a certificate of its authority. Beside it
+    /// lie `authority.pem`, `client.pem` with `client.key`, and `stranger.pem` with `stranger.key`,
+    /// which signed itself.
+    pub(crate) fn start_mutual_tls() -> DockerRegistry {
+        let tls = "  tls: {certificate: cert.pem, key: key.pem, clientcas: [authority.pem]}\n";
+        DockerRegistry::with(tls, |at| {
+            openssl(at, "-subj /CN=authority -keyout authority.key -out authority.pem");
+            let signed = "-CA authority.pem -CAkey authority.key";
+            let leaf = "-addext basicConstraints=critical,CA:FALSE";
+            openssl(at, &format!("{SERVER} {signed} {leaf}"));
+            let client = "-subj /CN=client -addext extendedKeyUsage=clientAuth";
+            openssl(at, &format!("{client} -keyout client.key -out client.pem {signed} {leaf}"));
+            openssl(at, &format!("{client} -keyout stranger.key -out stranger.pem {leaf}"));
+        })
+    }
+
+    /// A registry that wants tokens from `realm`. Beside it lies what signs them: `tokens.key`, with
+    /// the certificate `tokens.pem`.
+    pub(crate) fn start_with_tokens(realm: &str) -> DockerRegistry {
+        let auth = format!(
+            "auth: {{token: {{realm: '{realm}', service: test, issuer: test, \
+             rootcertbundle: tokens.pem}}}}\n"
+        );
+        DockerRegistry::with(&auth, |at| {
+            let made = Command::new("openssl")
+                .current_dir(at)
+                .args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=tokens".split(' '))
+                .args(["-keyout", "tokens.key", "-out", "tokens.pem"])
+                .stderr(Stdio::null())
+                .status();
+            assert!(made.expect("openssl is installed").success());
+        })
+    }
+
+    /// A file that lies beside the registry's configuration.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     fn with_certificate(make: impl FnOnce(&Path) -> Vec<u8>) -> (DockerRegistry, Vec<u8>) {

@@ -61,6 +61,17 @@ impl From<RegistryError> for Failure {
             E::PlainHttp { .. } => {
                 (Exit::Failed, "plain-http", "if that is meant, allow it with --plain-http HOST")
             }
+            E::ClientCertificate(_) => (
+                Exit::Failed,
+                "bad-client-certificate",
+                "--cert and --cert-key take PEM; the key must not be encrypted",
+            ),
+            E::Proxy(_) => {
+                (Exit::Failed, "bad-proxy", "write http://HOST:PORT for --proxy or HTTPS_PROXY")
+            }
+            E::Tunnel { .. } => {
+                (Exit::Failed, "proxy", "may it be reached through the proxy? see NO_PROXY")
+            }
             E::Authority(_) => (Exit::Failed, "bad-authority", "--ca-file takes PEM"),
             E::Unauthorised { .. } => (
                 Exit::Failed,
@@ -70,7 +81,7 @@ impl From<RegistryError> for Failure {
             E::CredentialHelper { .. } => (
                 Exit::Failed,
                 "credential-helper",
-                "give the credentials with --creds or another --authfile",
+                "run the helper by itself, or give --creds or another --authfile",
             ),
             E::Denied { .. } => (Exit::Failed, "denied", "may this user do that?"),
             E::RateLimited { .. } => {
@@ -87,6 +98,11 @@ impl From<RegistryError> for Failure {
                 "raise the limit of the registry or of a proxy before it",
             ),
             E::NotFound { .. } => (Exit::Failed, "not-found", "is the name right?"),
+            E::MediaType { .. } => (
+                Exit::Failed,
+                "media-type",
+                "choose another registry, or have the image built with OCI media types",
+            ),
             E::Refused { .. } => (Exit::Failed, "refused", "see what the registry says"),
             E::UploadExpired { .. } => (Exit::Failed, "upload-expired", "run the command again"),
             E::Malformed { .. } => {

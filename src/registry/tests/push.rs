@@ -267,8 +267,10 @@ fn a_mount_is_made_or_left() {
     assert_eq!(server.lines(), [line]);
 
     let server = registry(|_, _| None);
-    assert!(!mount(&server).unwrap());
-    assert_eq!(server.lines()[1], "DELETE /up/1?s=a");
+    let (client, from) = (client(), Repository::new(&server.host(), "other/app").unwrap());
+    assert!(!client.mount(&blob(b"abc"), &from, &repository(&server)).unwrap());
+    commit(&client, &server, b"abc").unwrap();
+    assert_eq!(server.lines()[1], "PATCH /up/1?s=a", "the session in place of the mount is used");
 
     for status in [400, 401, 403, 404, 405] {
         let server = Server::replies(vec![Reply::new(status)]);

@@ -167,7 +167,7 @@ fn request() -> Request {
 
 fn pin_for(memory: &Memory, platforms: &[&str]) -> Result<PinnedImage, SelectError> {
     let platforms = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
-    pin(memory, &request(), &Options { platforms, referrers: true })
+    pin(memory, &request(), &Options { platforms, referrers: true, foreign_layers: false })
 }
 
 fn digests(image: &PinnedImage) -> Vec<Digest> {
