@@ -45,6 +45,7 @@ pub mod import;
 pub mod layout;
 pub mod memory;
 pub mod oci;
+pub mod parity;
 pub mod policy;
 pub mod pool;
 pub mod recompress;

@@ -7,10 +7,12 @@ use clap::Args;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
+use super::parity::ParityArgs;
 use super::state::StateArgs;
 use crate::bundle::{Name, Packaging, Timestamp};
 use crate::files::FAT_LIMIT;
 use crate::memory::{Entry, Held};
+use crate::parity::Mended;
 use crate::trust::{Accepted, KeyRecord, Keyring};
 use crate::verify::{self, Anchor, Contents, Site, VerifiedBundle};
 
@@ -89,14 +91,32 @@ impl TrustArgs {
         site: &Site,
         context: &Context,
     ) -> Result<VerifiedBundle, Failure> {
-        let anchor = self.anchor(site, context)?.ok_or_else(|| {
+        Ok(verify::verify(places, &self.needed(site, context)?, site)?)
+    }
+
+    /// The same for a bundle that is read as it was before damage.
+    ///
+    /// # Errors
+    /// As [`TrustArgs::verify`].
+    pub fn verify_mended(
+        &self,
+        mended: &Mended,
+        site: &Site,
+        context: &Context,
+    ) -> Result<VerifiedBundle, Failure> {
+        let anchor = self.needed(site, context)?;
+        Ok(verify::verify_medium(mended.medium()?, &anchor, site)?)
+    }
+
+    /// Whom to believe; somebody must be.
+    fn needed(&self, site: &Site, context: &Context) -> Result<Anchor, Failure> {
+        self.anchor(site, context)?.ok_or_else(|| {
             let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
             failure.hint(
                 "give the maker's public key: --trust release.key.pub; or accept trust documents: \
                  see `gapferry trust accept --help`",
             )
-        })?;
-        Ok(verify::verify(places, &anchor, site)?)
+        })
     }
 
     /// Verifies the bundle if anybody is trusted; else looks whether its parts fit together.
@@ -181,17 +201,24 @@ pub struct PackagingArgs {
     /// size is given, which fits FAT32
     #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "4GiB", value_parser = size)]
     pub volume_size: Option<u64>,
+    #[command(flatten)]
+    pub parity: ParityArgs,
 }
 
 impl PackagingArgs {
     /// The packaging that the options ask for.
     pub fn packaging(&self) -> Packaging {
-        match self.volume_size {
-            Some(size) if size == FAT_LIMIT + 1 => Packaging::Volumes { limit: FAT_LIMIT },
-            Some(limit) => Packaging::Volumes { limit },
+        match self.limit() {
+            Some(limit) => Packaging::Volumes { limit: self.parity.leaves(limit) },
             None if self.out.extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
             None => Packaging::Directory,
         }
+    }
+
+    /// The largest volume that was asked for, in bytes.
+    pub fn limit(&self) -> Option<u64> {
+        // What fits FAT32 is a byte less than what people say.
+        self.volume_size.map(|size| if size == FAT_LIMIT + 1 { FAT_LIMIT } else { size })
     }
 }
 
@@ -204,7 +231,10 @@ pub fn timestamp(seconds: u64) -> Result<Timestamp, Failure> {
 }
 
 /// `700MB`, `4GiB`, `1048576`.
-fn size(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// For any other text.
+pub fn size(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
@@ -239,7 +269,8 @@ mod tests {
 
     #[test]
     fn four_gib_fits_fat32() {
-        let args = |volume_size| PackagingArgs { out: "x".into(), volume_size };
+        let parity = ParityArgs::default();
+        let args = |volume_size| PackagingArgs { out: "x".into(), volume_size, parity };
         assert_eq!(args(Some(1 << 32)).packaging(), Packaging::Volumes { limit: FAT_LIMIT });
         assert_eq!(args(Some(1 << 33)).packaging(), Packaging::Volumes { limit: 1 << 33 });
         assert_eq!(args(None).packaging(), Packaging::Directory);

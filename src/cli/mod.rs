@@ -25,10 +25,12 @@ mod lock;
 mod man;
 mod memory;
 mod output;
+mod parity;
 mod policy;
 mod progress;
 mod registries;
 mod repack;
+mod repair;
 mod sign;
 mod signers;
 mod space;
@@ -86,6 +88,8 @@ enum Command {
     Memory(memory::Args),
     Sign(sign::Args),
     Repack(repack::Args),
+    Parity(parity::Args),
+    Repair(repair::Args),
     Unpack(unpack::Args),
     Drill(drill::Args),
     Diff(diff::Args),
@@ -108,6 +112,8 @@ impl Command {
             Command::Memory(args) => memory::run(args, context),
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
+            Command::Parity(args) => parity::run(args, context),
+            Command::Repair(args) => repair::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Drill(args) => drill::run(args, context),
             Command::Diff(args) => diff::run(args, context),

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
+use super::repair::{self, RepairArgs};
 use crate::bundle::{BundlePath, Seal};
 use crate::memory::Memory;
 use crate::verify::{Contents, Restore, Site, VerifyError};
@@ -19,6 +20,8 @@ EXAMPLES:
     gapferry verify /media/a /media/b --trust ann.pub --trust bob.pub --trust eve.pub --threshold 2
   Whether a site's policy is met, too:
     gapferry verify /media/stick/bundle --trust release.key.pub --policy site.toml
+  As if it were repaired with the parity that lies there; nothing is written to the medium:
+    gapferry verify /media/stick/bundle --trust release.key.pub --repair
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -40,6 +43,8 @@ pub struct Args {
     /// Take a bundle that is older than what was imported here
     #[arg(long)]
     restore: bool,
+    #[command(flatten)]
+    repair: RepairArgs,
 }
 
 /// Does it.
@@ -51,7 +56,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
-    let bundle = args.trust.verify_at(&args.bundle.places, &site, context)?;
+    let mended = args.repair.mend(&args.bundle.places, context)?;
+    let bundle = match &mended {
+        Some(mended) => args.trust.verify_mended(mended, &site, context)?,
+        None => args.trust.verify_at(&args.bundle.places, &site, context)?,
+    };
     let contents = bundle.get();
     prove_blobs(contents, context)?;
     let not_made = match args.quick {
@@ -77,6 +86,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "bytes": seal.bytes,
             "layersNotMade": not_made,
             "requires": seal.requires,
+            "repair": mended.as_ref().map(repair::json),
         }));
     }
     let mut notes: String =
@@ -90,6 +100,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let newest = chain.newest();
         notes += &format!("trust document {} of {}\n", newest.number, newest.name.as_str());
     }
+    notes += &mended.as_ref().map_or(String::new(), repair::lines);
     let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
     context.print(&format!(
         "verified: {}, {}, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}{notes}",

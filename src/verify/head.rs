@@ -32,7 +32,18 @@ pub fn verify(
     anchor: &Anchor,
     site: &Site,
 ) -> Result<VerifiedBundle, VerifyError> {
-    let medium = Medium::gather(places)?;
+    verify_medium(Medium::gather(places)?, anchor, site)
+}
+
+/// The same for a bundle whose files were found already, or are read as they were before damage.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_medium(
+    medium: Medium,
+    anchor: &Anchor,
+    site: &Site,
+) -> Result<VerifiedBundle, VerifyError> {
     let (seal, signatures) = read_head(&medium)?; // 1
     let trust = Established::from(anchor, &medium, site.time())?; // 2
     let signed = trust.keys().verify(Purpose::Seal, seal, &signatures)?; // 3
@@ -51,7 +62,14 @@ pub fn verify(
 /// # Errors
 /// Every [`VerifyError`] but those about trust, time and place.
 pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
-    let medium = Medium::gather(places)?;
+    examine_medium(Medium::gather(places)?)
+}
+
+/// The same for a bundle whose files were found already, or are read as they were before damage.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_medium(medium: Medium) -> Result<Contents, VerifyError> {
     let (bytes, _) = read_head(&medium)?;
     let seal = Seal::parse(&bytes)?;
     Contents::read(medium, &bytes, seal, Vec::new(), None)

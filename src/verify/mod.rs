@@ -38,7 +38,9 @@ pub use admit::{Restore, Site};
 pub use blob::BlobReader;
 pub use chain::Anchor;
 pub use contents::Contents;
-pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};
+pub use head::{
+    Claims, MAX_SIGNATURES, claims, examine, examine_medium, seal, verify, verify_medium,
+};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 
