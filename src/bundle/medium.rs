@@ -151,6 +151,21 @@ impl Medium {
         medium.complete(&[])
     }
 
+    /// Pieces of files: each with its name, its place in the file and its size.
+    pub(super) fn of(
+        files: Vec<(PathBuf, Box<dyn ReadAt>, Vec<(BundlePath, u64, u64)>)>,
+    ) -> Result<Medium, MediumError> {
+        let mut medium = Medium { pieces: BTreeMap::new(), volumes: Vec::new() };
+        for (path, content, pieces) in files {
+            let archive = Arc::new((path, content));
+            for (path, offset, size) in pieces {
+                let place = Place::Member { archive: archive.clone(), offset };
+                medium.add(path, Piece { place, size })?;
+            }
+        }
+        Ok(medium)
+    }
+
     fn complete(mut self, places: &[PathBuf]) -> Result<Medium, MediumError> {
         if self.pieces.is_empty() {
             let places: Vec<String> =

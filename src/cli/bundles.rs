@@ -14,7 +14,7 @@ use crate::files::FAT_LIMIT;
 use crate::memory::{Entry, Held};
 use crate::parity::Mended;
 use crate::trust::{Accepted, KeyRecord, Keyring};
-use crate::verify::{self, Anchor, Contents, Site, VerifiedBundle};
+use crate::verify::{self, Anchor, Contents, Remaining, Site, VerifiedBundle};
 
 /// Where a bundle lies.
 #[derive(Debug, Clone, Args)]
@@ -106,6 +106,31 @@ impl TrustArgs {
     ) -> Result<VerifiedBundle, Failure> {
         let anchor = self.needed(site, context)?;
         Ok(verify::verify_medium(mended.medium()?, &anchor, site)?)
+    }
+
+    /// Which images of a bundle are whole, of which some bytes are lost.
+    ///
+    /// # Errors
+    /// When the head files do not say.
+    pub fn remaining(&self, mended: &Mended, context: &Context) -> Result<Remaining, Failure> {
+        let site = self.site(context)?;
+        let anchor = self.anchor(&site, context)?;
+        Ok(verify::remaining(&mended.remaining()?, anchor.as_ref(), &site)?)
+    }
+
+    /// The same for a bundle that is read as it was before damage, or what its parts say if nobody is
+    /// trusted.
+    ///
+    /// # Errors
+    /// As [`TrustArgs::look`].
+    pub fn look_mended(&self, mended: &Mended, context: &Context) -> Result<Contents, Failure> {
+        let site = self.site(context)?;
+        match self.anchor(&site, context)? {
+            None => Ok(verify::examine_medium(mended.medium()?)?),
+            Some(anchor) => {
+                Ok(verify::verify_medium(mended.medium()?, &anchor, &site)?.into_inner())
+            }
+        }
     }
 
     /// Whom to believe; somebody must be.

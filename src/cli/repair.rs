@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::{bytes, count, escaped};
+use super::output::{bytes, escaped};
 use super::verify::prove;
 use crate::files;
+use crate::oci::Reference;
 use crate::parity::{Mended, Stretch, mend};
-use crate::verify::{Contents, examine_medium};
+use crate::verify::{Contents, Remaining};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -60,14 +61,19 @@ impl RepairArgs {
     ///
     /// # Errors
     /// When there is no parity of it, or more damage than that mends.
-    pub fn mend(&self, places: &[PathBuf], context: &Context) -> Result<Option<Mended>, Failure> {
+    pub fn mend(
+        &self,
+        places: &[PathBuf],
+        trust: &TrustArgs,
+        context: &Context,
+    ) -> Result<Option<Mended>, Failure> {
         if !self.repair {
             return Ok(None);
         }
         let temporary = context.variable("TMPDIR").map_or("/tmp".into(), PathBuf::from);
         let scratch = self.scratch.as_ref().unwrap_or(&temporary);
         let mended = mend(places, scratch, context.progress())?;
-        whole(&mended, context)?;
+        whole(&mended, trust, context)?;
         Ok(Some(mended))
     }
 }
@@ -81,9 +87,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     files::create_directories(&beside)?;
     let scratch = args.scratch.as_ref().unwrap_or(&beside);
     let mended = mend(&args.bundle.places, scratch, context.progress())?;
-    whole(&mended, context)?;
+    whole(&mended, &args.trust, context)?;
     if args.only_damaged {
-        let contents = look(&args.trust, &mended, context)?;
+        let contents = args.trust.look_mended(&mended, context)?;
+        prove(&contents, context)?;
         mended.write(&args.out, true, context.progress())?;
         return report(&args, &mended, &contents, context);
     }
@@ -93,16 +100,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let contents = contents.map_err(|failure| failure.at("what was repaired"))?;
     prove(&contents, context)?;
     report(&args, &mended, &contents, context)
-}
-
-/// Verifies what was repaired before it is written.
-fn look(trust: &TrustArgs, mended: &Mended, context: &Context) -> Result<Contents, Failure> {
-    let contents = match trust.trust.is_empty() {
-        true => examine_medium(mended.medium()?)?,
-        false => trust.verify_mended(mended, &trust.site(context)?, context)?.into_inner(),
-    };
-    prove(&contents, context)?;
-    Ok(contents)
 }
 
 fn report(
@@ -125,32 +122,64 @@ fn report(
     context.print(&format!("repaired: {}\n{}seal {seal}\n{word}\n", escaped(&out), lines(mended)))
 }
 
-/// Fails when anything is lost, and says what.
-fn whole(mended: &Mended, context: &Context) -> Result<(), Failure> {
-    let Some(first) = mended.lost.first() else { return Ok(()) };
-    for stretch in mended.lost.iter().skip(1).take(1000) {
-        lost(format!("{} is lost", place(stretch))).warn("also", context);
+/// Fails when anything is lost; says before what that is, and which images are whole.
+fn whole(mended: &Mended, trust: &TrustArgs, context: &Context) -> Result<(), Failure> {
+    let Some(Stretch { file, offset, length, .. }) = mended.lost.first() else { return Ok(()) };
+    let remaining = trust.remaining(mended, context);
+    match context.json() {
+        true => context.print_json(&lost_json(mended, remaining.as_ref()))?,
+        false => context.print(&lost_lines(mended, remaining.as_ref()))?,
     }
     let total: u64 = mended.lost.iter().map(|stretch| stretch.length).sum();
-    let all = count(mended.lost.len() as u64, "stretch");
-    Err(lost(format!("{} is lost; in all {} in {all}", place(first), bytes(total))))
+    let message = format!(
+        "more is damaged than parity repairs: {}, {length} bytes from byte {offset}; {} in all",
+        file.display(),
+        bytes(total)
+    );
+    Err(Failure::new(Exit::Damaged, "lost", message)
+        .hint("give every place that holds a part of the bundle or its parity; or fetch it anew"))
 }
 
-fn lost(message: String) -> Failure {
-    Failure::new(Exit::Damaged, "lost", message)
-        .hint("give every place that holds a part of the bundle or of its parity; or fetch it anew")
+fn lost_lines(mended: &Mended, remaining: Result<&Remaining, &Failure>) -> String {
+    let mut text = lines(mended);
+    for Stretch { file, offset, length, .. } in &mended.lost {
+        let name = escaped(&file.display().to_string());
+        text += &format!("lost: {name}, {length} bytes from byte {offset}\n");
+    }
+    match remaining {
+        Ok(remaining) => {
+            let names = |word: &str, images: &[Reference]| -> String {
+                images.iter().map(|name| format!("{word}: {name}\n")).collect()
+            };
+            text += &names("image lost", &remaining.lost);
+            text += &names("image whole", &remaining.whole);
+            if !remaining.is_verified {
+                text += "signature NOT VERIFIED: anybody may have listed these (give --trust)\n";
+            }
+        }
+        Err(why) => {
+            text += &format!("which images are lost cannot be told: {}\n", escaped(&why.message))
+        }
+    }
+    text
 }
 
-fn place(stretch: &Stretch) -> String {
-    let Stretch { file, offset, length, .. } = stretch;
-    format!("{}, {length} bytes from byte {offset},", file.display())
+fn lost_json(mended: &Mended, remaining: Result<&Remaining, &Failure>) -> Value {
+    let remaining = remaining.ok();
+    json!({
+        "repair": json(mended),
+        "lost": mended.lost.iter().map(stretch).collect::<Vec<_>>(),
+        "signatureVerified": remaining.is_some_and(|it| it.is_verified),
+        "imagesLost": remaining.map(|it| it.lost.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "imagesWhole": remaining.map(|it| it.whole.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    })
 }
 
 /// What was repaired, for people.
 pub fn lines(mended: &Mended) -> String {
-    let mut text = match mended.corrected.as_slice() {
-        [] => "nothing was damaged\n".to_owned(),
-        _ => String::new(),
+    let mut text = match mended.corrected.is_empty() && mended.lost.is_empty() {
+        true => "nothing was damaged\n".to_owned(),
+        false => String::new(),
     };
     for stretch in &mended.corrected {
         let Stretch { file, offset, length, .. } = stretch;

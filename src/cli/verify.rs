@@ -56,7 +56,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
-    let mended = args.repair.mend(&args.bundle.places, context)?;
+    let mended = args.repair.mend(&args.bundle.places, &args.trust, context)?;
     let bundle = match &mended {
         Some(mended) => args.trust.verify_mended(mended, &site, context)?,
         None => args.trust.verify_at(&args.bundle.places, &site, context)?,

@@ -12,7 +12,7 @@ use super::ParityError;
 use super::index::Index;
 use super::input::Input;
 use super::place::Copy;
-use crate::bundle::{HeadFile, Medium, MediumError, Part, ReadAt};
+use crate::bundle::{HeadFile, Medium, MediumError, Part, ReadAt, Remains};
 use crate::files::{self, AtomicFile, FileError};
 use crate::report::Progress;
 
@@ -118,6 +118,19 @@ impl Mended {
                 .into_iter()
                 .map(|(part, path, size, content, _)| (part, path, size, content)),
         )
+    }
+
+    /// The files that are whole, and those members of archives that are: for a report.
+    ///
+    /// # Errors
+    /// Every [`MediumError`].
+    pub fn remaining(&self) -> Result<Medium, MediumError> {
+        let remains = |(part, path, size, content, _)| {
+            let lost = self.lost.iter().filter(|stretch| stretch.part == part);
+            let lost = lost.map(|it| it.offset..it.offset + it.length).collect();
+            Remains { part, path, size, content, lost }
+        };
+        Medium::remaining(self.files()?.into_iter().map(remains))
     }
 
     /// Every file: its name for people, its size, its content, and whether it was corrected.

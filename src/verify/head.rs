@@ -118,7 +118,7 @@ pub fn seal(place: &Path) -> Result<(Digest, Seal), VerifyError> {
     Ok((Digest::of(&bytes), Seal::parse(&bytes)?))
 }
 
-fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
+pub(super) fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
     let path = BundlePath::Head(HeadFile::Seal);
     let piece = medium.get(&path).ok_or_else(|| missing_seal(path))?;
     let seal = piece.read(MAX_SEAL_SIZE)?.ok_or_else(|| too_large(path, piece))?;

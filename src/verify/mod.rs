@@ -26,6 +26,7 @@ mod contents;
 mod head;
 mod layer;
 mod recipe;
+mod remains;
 mod restarts;
 mod story;
 mod sweep;
@@ -41,6 +42,7 @@ pub use contents::Contents;
 pub use head::{
     Claims, MAX_SIGNATURES, claims, examine, examine_medium, seal, verify, verify_medium,
 };
+pub use remains::{Remaining, remaining};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 
