@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::bundles::{BundleArgs, PackagingArgs, TrustArgs, size};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::{bytes, count};
+use super::output::{bytes, count, escaped};
 use super::verify::prove_blobs;
 use crate::files::FAT_LIMIT;
-use crate::parity::{Amount, Made, Order, protect};
+use crate::parity::{Amount, Made, Order, ParityError, Survey, protect};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -136,6 +136,48 @@ pub fn json(made: &Made) -> Value {
         "groups": shape.groups,
         "dataBlocks": shape.data,
         "parityBlocks": shape.parity,
+    })
+}
+
+/// What parity lies there, for people.
+pub fn found(parity: &Result<Vec<Survey>, ParityError>) -> String {
+    let sets = match parity {
+        Ok(sets) => sets,
+        Err(error) => return format!("parity        {}\n", escaped(&error.to_string())),
+    };
+    let line = |set: &Survey| {
+        let files = match set.files == set.of {
+            true => count(set.files as u64, "file"),
+            false => format!("{} of {} files", set.files, set.of),
+        };
+        let shape = set.geometry;
+        let volumes = match set.volumes {
+            0 => String::new(),
+            number => format!("; any {} may be lost", count(number as u64, "volume")),
+        };
+        format!(
+            "parity        {files}, {}, for any {} of {} in each of {}{volumes}\n",
+            bytes(set.bytes),
+            shape.parity,
+            count(shape.data + shape.parity, "block"),
+            count(shape.groups, "group"),
+        )
+    };
+    sets.iter().map(line).collect()
+}
+
+/// What parity lies there, for scripts; `null` when there is none that can be read.
+pub fn found_json(parity: &Result<Vec<Survey>, ParityError>) -> Value {
+    let Some(set) = parity.as_ref().ok().and_then(|sets| sets.first()) else { return Value::Null };
+    json!({
+        "files": set.files,
+        "filesMade": set.of,
+        "bytes": set.bytes,
+        "blockBytes": set.geometry.block,
+        "groups": set.geometry.groups,
+        "dataBlocks": set.geometry.data,
+        "parityBlocks": set.geometry.parity,
+        "volumes": set.volumes,
     })
 }
 

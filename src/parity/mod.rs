@@ -13,6 +13,7 @@ mod mend;
 mod mended;
 mod pages;
 mod place;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -21,8 +22,8 @@ pub use geometry::{Amount, Geometry};
 pub use index::{Index, MAX_PARTS};
 pub use mend::mend;
 pub use mended::{Mended, Stretch};
-pub use pages::Set;
 pub use place::MAX_PARITY_FILES;
+pub use survey::Survey;
 
 use crate::bundle::MediumError;
 use crate::files::FileError;
