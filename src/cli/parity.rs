@@ -62,7 +62,7 @@ impl ParityArgs {
     /// as large as a volume may be.
     pub fn leaves(&self, limit: u64) -> u64 {
         match self.parity_volumes {
-            Some(_) => limit.saturating_sub(limit / 32).saturating_sub(32 * 1024),
+            Some(_) => limit.saturating_sub(limit / 32).saturating_sub(64 * 1024),
             None => limit,
         }
     }

@@ -88,17 +88,22 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let scratch = args.scratch.as_ref().unwrap_or(&beside);
     let mended = mend(&args.bundle.places, scratch, context.progress())?;
     whole(&mended, &args.trust, context)?;
+    let contents = args.trust.look_mended(&mended, context)?;
     if args.only_damaged {
-        let contents = args.trust.look_mended(&mended, context)?;
         prove(&contents, context)?;
         mended.write(&args.out, true, context.progress())?;
         return report(&args, &mended, &contents, context);
     }
     mended.write(&args.out, false, context.progress())?;
-    let places = [args.out.clone()];
-    let contents = args.trust.look(&places, context);
-    let contents = contents.map_err(|failure| failure.at("what was repaired"))?;
-    prove(&contents, context)?;
+    let written = || {
+        let contents = args.trust.look(std::slice::from_ref(&args.out), context)?;
+        prove(&contents, context)?;
+        Ok(contents)
+    };
+    let contents = written().map_err(|failure: Failure| {
+        let failure = failure.at("what was repaired");
+        failure.and_hint("what was written is not proven: remove it")
+    })?;
     report(&args, &mended, &contents, context)
 }
 

@@ -128,26 +128,24 @@ fn names(places: &[PathBuf]) -> Result<(Digest, Vec<Digest>), ParityError> {
     Ok((seal, signatures))
 }
 
-/// How many rows each file holds: as even as can be, and each file within the limit.
+/// How many rows each file holds: as even as can be, in as few files as the limit lets.
 fn files(index: &Index, amount: Amount, limit: u64) -> Result<Vec<u64>, ParityError> {
     let Geometry { parity, .. } = index.geometry;
-    // Longer than it will be: the numbers of rows are not in it yet.
-    let text = index.text().len() + MAX_PARITY_FILES * "file: 12345\n".len();
-    let head = 2 * PAGE * pages::count(text, index.hashes());
-    let most = limit.saturating_sub(head) / index.geometry.row();
-    if most == 0 {
-        let needed = head + index.geometry.row();
-        return Err(ParityError::Limit { limit, needed });
-    }
     let least = match amount {
         Amount::Volumes(count) => u64::from(count),
         Amount::Percent(_) => 1,
     };
-    let files = parity.div_ceil(most).max(least).min(parity);
-    if files > MAX_PARITY_FILES as u64 {
-        return Err(ParityError::TooLarge);
-    }
-    Ok((0..files).map(|at| parity / files + u64::from(at < parity % files)).collect())
+    let text = index.text().len();
+    let rows = |files: u64, at: u64| parity / files + u64::from(at < parity % files);
+    let size = |files: u64| {
+        let lines: usize = (0..files).map(|at| format!("file: {}\n", rows(files, at)).len()).sum();
+        2 * PAGE * pages::count(text + lines, index.hashes())
+            + rows(files, 0) * index.geometry.row()
+    };
+    let most = parity.min(MAX_PARITY_FILES as u64);
+    let files = (least.min(most)..=most).find(|files| size(*files) <= limit);
+    let files = files.ok_or_else(|| ParityError::Limit { limit, needed: size(most) })?;
+    Ok((0..files).map(|at| rows(files, at)).collect())
 }
 
 struct Work<'a> {

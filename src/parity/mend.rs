@@ -4,7 +4,7 @@
 //! against its hash, and so is each that comes out. Room on the scratch disk goes to blocks for which
 //! there is parity on the medium.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -58,9 +58,10 @@ pub fn mend(
     let file = tempfile::tempfile_in(scratch);
     let file = file.map_err(|error| FileError::io("create a file in", scratch, error))?;
     let content = Content { input, state, patches: BTreeMap::new(), scratch: file };
-    let work = Work { set: &set, content: &content, damaged: Mutex::new(0) };
+    let work = Work { set: &set, content: &content, damaged: Mutex::default() };
     let (patches, lost) = work.all(progress)?;
-    let parity_damaged = work.damaged.into_inner().expect("no thread panics with the lock");
+    let damaged = work.damaged.into_inner().expect("no thread panics with the lock");
+    let parity_damaged = damaged.len() as u64;
     let corrected = stretches(&content.input, patches.keys().copied());
     let lost = stretches(&content.input, lost.into_iter());
     let parity = set.volumes.values().map(|volume| volume.copy.path()).collect();
@@ -168,7 +169,8 @@ fn open(copy: &Copy) -> Result<Option<std::fs::File>, FileError> {
 struct Work<'a> {
     set: &'a Set,
     content: &'a Content,
-    damaged: Mutex<u64>,
+    /// Blocks of parity that were found damaged.
+    damaged: Mutex<BTreeSet<u64>>,
 }
 
 /// Neighbouring groups that lack the same blocks.
@@ -256,12 +258,8 @@ impl Work<'_> {
 
     /// Makes what a run lacks; gives the groups for which there is too little parity.
     fn run(&self, run: &Run) -> Result<Vec<u64>, ParityError> {
-        let rows = self.rows(run);
-        if rows.len() >= run.missing.len() {
-            return Ok(match self.decode(run, &rows)? {
-                true => Vec::new(),
-                false => (run.first..run.first + run.count).collect(),
-            });
+        if self.make(run, run, 0)? {
+            return Ok(Vec::new());
         }
         if run.count == 1 {
             return Ok(vec![run.first]);
@@ -269,35 +267,49 @@ impl Work<'_> {
         // Damaged parity may leave enough for some of the groups.
         let mut lost = Vec::new();
         for group in 0..run.count {
-            let mut rows = Vec::new();
             let one = Run { first: run.first + group, count: 1, ..run.clone() };
-            rows.extend(self.rows(&one));
-            let enough = rows.len() >= run.missing.len();
-            if !enough || !self.decode_into(&one, &rows, run, group)? {
+            if !self.make(&one, run, group)? {
                 lost.push(one.first);
             }
         }
         Ok(lost)
     }
 
+    /// Makes the blocks that `run` lacks, which are from `group` on those of the run `whole`. False when
+    /// there is too little parity, or when what comes out is something else than it was.
+    fn make(&self, run: &Run, whole: &Run, group: u64) -> Result<bool, ParityError> {
+        // Sectors that were read a moment ago, and cannot be read any more.
+        let mut gone = BTreeSet::new();
+        loop {
+            let rows = self.rows(run, &gone);
+            if rows.len() < run.missing.len() {
+                return Ok(false);
+            }
+            match self.decode(run, &rows, whole, group)? {
+                None => return self.check(run, whole, group),
+                Some(row) => gone.insert(row),
+            };
+        }
+    }
+
     /// Rows of parity that are good for all groups of a run, as many as it takes.
-    fn rows(&self, run: &Run) -> Vec<u64> {
+    fn rows(&self, run: &Run, gone: &BTreeSet<u64>) -> Vec<u64> {
         let Geometry { block, groups, parity, .. } = self.geometry();
         let mut buffer = vec![0; (run.count * block) as usize];
         let good = |row: &u64| {
             let numbers =
                 (run.first..).map(|group| self.content.input.blocks + row * groups + group);
             let read = self.read_row(*row, run.first * block, &mut buffer);
-            let bad = numbers
-                .zip(buffer.chunks(block as usize))
-                .filter(|(number, bytes)| !read || self.set.hash(*number) != Some(hash(bytes)));
-            let bad = bad.count() as u64;
-            if run.count == 1 || bad == run.count {
-                *self.damaged.lock().expect("no thread panics with the lock") += bad;
-            }
-            bad == 0
+            let is_bad = |(number, bytes): &(u64, &[u8])| {
+                !read || self.set.hash(*number) != Some(hash(bytes))
+            };
+            let bad = numbers.zip(buffer.chunks(block as usize)).filter(is_bad);
+            let bad: Vec<u64> = bad.map(|(number, _)| number).collect();
+            let is_good = bad.is_empty();
+            self.damaged.lock().expect("no thread panics with the lock").extend(bad);
+            is_good
         };
-        (0..parity).filter(good).take(run.missing.len()).collect()
+        (0..parity).filter(|row| !gone.contains(row)).filter(good).take(run.missing.len()).collect()
     }
 
     fn read_row(&self, row: u64, column: u64, buffer: &mut [u8]) -> bool {
@@ -310,19 +322,14 @@ impl Work<'_> {
         volume.read((row - first) * index.geometry.row() + column, buffer)
     }
 
-    fn decode(&self, run: &Run, rows: &[u64]) -> Result<bool, ParityError> {
-        self.decode_into(run, rows, run, 0)
-    }
-
-    /// Makes the blocks that `run` lacks, which are from `group` on those of the run `whole`. False when
-    /// what comes out is something else than it was.
-    fn decode_into(
+    /// Decodes, with the rows that were found good; gives one that cannot be read any more.
+    fn decode(
         &self,
         run: &Run,
         rows: &[u64],
         whole: &Run,
         group: u64,
-    ) -> Result<bool, ParityError> {
+    ) -> Result<Option<u64>, ParityError> {
         let Geometry { block, data, parity, .. } = self.geometry();
         let row = self.geometry().row();
         let length = (run.count * block) as usize;
@@ -348,7 +355,7 @@ impl Work<'_> {
             }
             for parity in rows.iter().take(run.missing.len()) {
                 if !self.read_row(*parity, column, buffer) {
-                    return Ok(false);
+                    return Ok(Some(*parity));
                 }
                 decoder.add_recovery_shard(*parity as usize, &*buffer).map_err(failed)?;
             }
@@ -359,7 +366,7 @@ impl Work<'_> {
                 self.keep(made, to)?;
             }
         }
-        self.check(run, whole, group)
+        Ok(None)
     }
 
     fn keep(&self, bytes: &[u8], at: u64) -> Result<(), FileError> {

@@ -24,8 +24,16 @@ use serde_json::Value;
 /// The layout of all test images.
 const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/images");
 /// Images of it, which have some layers in common.
-const NAMES: [&str; 4] =
-    ["library/busybox:1.35", "library/base:go-l1", "tools/pigz:1.0", "library/multi:1.0"];
+const NAMES: [&str; 8] = [
+    "library/busybox:1.35",
+    "library/base:go-l1",
+    "library/multi:1.0",
+    "tools/umoci:1.0",
+    "tools/buildah:1.0",
+    "tools/gnugzip:1.0",
+    "tools/pigz:1.0",
+    "tools/zstd:1.0",
+];
 /// Who made the bundles.
 const TRUST: &str = "--trust release.key.pub";
 
@@ -69,7 +77,6 @@ struct Victim {
     parts: Vec<(String, u64)>,
     block: u64,
     groups: u64,
-    data: u64,
     parity: u64,
     good: BTreeMap<String, Vec<u8>>,
 }
@@ -85,8 +92,8 @@ impl Victim {
             good.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64)).collect();
         parts.sort();
         let (block, groups) = (number("blockBytes"), number("groups"));
-        let (data, parity) = (number("dataBlocks"), number("parityBlocks"));
-        Victim { work, place, name, parts, block, groups, data, parity, good }
+        let parity = number("parityBlocks");
+        Victim { work, place, name, parts, block, groups, parity, good }
     }
 
     fn blocks(&self) -> u64 {

@@ -112,7 +112,7 @@ fn no_parity_at_all() {
 /// Files of parity under each other's names, and on another medium.
 #[test]
 fn files_of_parity_say_what_they_are() {
-    let victim = Victim::new("v", "--volume-size 1MiB --parity-volumes 2");
+    let victim = Victim::new("v", "--volume-size 1300KiB --parity-volumes 2");
     let work = &victim.work;
     std::fs::create_dir(work.path("other")).unwrap();
     for (from, to) in [("parity-0001.rs", "parity-0002.rs"), ("parity-0002.rs", "parity-0001.rs")] {

@@ -50,7 +50,7 @@ fn signatures_that_come_later_stay() {
     let victim = Victim::new("bundle", "--parity 10%");
     let work = &victim.work;
     work.ok("key new -o second.key");
-    work.ok("sign bundle --key second.key --trust release.key.pub");
+    work.ok("sign bundle --key second.key --yes --trust release.key.pub");
     victim.hurt(3);
     let both = "--trust release.key.pub --trust second.key.pub --threshold 2";
     work.ok(&format!("repair bundle -o out {both}"));
@@ -60,7 +60,7 @@ fn signatures_that_come_later_stay() {
 
 #[test]
 fn inspect_tells_of_parity() {
-    let victim = Victim::new("v", "--volume-size 1MiB --parity-volumes 2");
+    let victim = Victim::new("v", "--volume-size 1300KiB --parity-volumes 2");
     let shown = victim.work.json(&format!("inspect v {TRUST}"));
     assert_eq!(shown["parity"]["files"], 2);
     assert_eq!(shown["parity"]["volumes"], 2);
