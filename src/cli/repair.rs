@@ -11,7 +11,8 @@ use super::output::{bytes, escaped};
 use super::verify::prove;
 use crate::files;
 use crate::oci::Reference;
-use crate::parity::{Mended, Stretch, mend};
+use crate::parity::{Mended, ParityError, Stretch, mend};
+use crate::report::Event;
 use crate::verify::{Contents, Remaining};
 
 const EXAMPLES: &str = "\
@@ -57,10 +58,10 @@ pub struct RepairArgs {
 }
 
 impl RepairArgs {
-    /// Repairs what lies in `places`, if that is wanted.
+    /// Repairs what lies in `places`, if that is wanted and there is parity.
     ///
     /// # Errors
-    /// When there is no parity of it, or more damage than that mends.
+    /// When there is parity that cannot be used, or more damage than it repairs.
     pub fn mend(
         &self,
         places: &[PathBuf],
@@ -72,9 +73,18 @@ impl RepairArgs {
         }
         let temporary = context.variable("TMPDIR").map_or("/tmp".into(), PathBuf::from);
         let scratch = self.scratch.as_ref().unwrap_or(&temporary);
-        let mended = mend(places, scratch, context.progress())?;
-        whole(&mended, trust, context)?;
-        Ok(Some(mended))
+        match mend(places, scratch, context.progress()) {
+            Ok(mended) => {
+                whole(&mended, trust, context)?;
+                Ok(Some(mended))
+            }
+            // It may be whole, and only its parity lost.
+            Err(error @ ParityError::Absent(_)) => {
+                context.progress().event(Event::Doubt { what: error.to_string() });
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -102,8 +102,15 @@ fn no_parity_at_all() {
     let path = victim.place.join("parity-0001.rs");
     for bytes in [&b""[..], b"gapferry parity\n", &[7; 100_000]] {
         std::fs::write(&path, bytes).unwrap();
-        victim.work.refused(&format!("verify bundle --repair {TRUST}"), 1, "no-parity");
+        victim.work.refused(&format!("repair bundle -o out {TRUST}"), 1, "no-parity");
+        // What is whole is whole without parity.
+        let said = victim.work.run(&format!("verify bundle --repair {TRUST}"));
+        assert!(said.status.success());
+        let warned = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(warned, "warning: there is no parity in bundle\n");
     }
+    victim.hurt(0);
+    victim.work.refused(&format!("verify bundle --repair {TRUST}"), 3, "damaged");
     std::fs::remove_file(&path).unwrap();
     victim.work.refused(&format!("repair bundle -o out {TRUST}"), 1, "no-parity");
     assert!(!victim.work.path("out").exists());
