@@ -18,6 +18,7 @@
 //! | [`recompress`] | making a gzip stream again, byte for byte |
 //! | [`chunk`] | cutting by content, the chunk index, zstd frames |
 //! | [`bundle`] | the bundle format: seal, sums, lading, catalog, packaging |
+//! | [`parity`] | protection of a bundle: repairing what is damaged or lost |
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
 //! | [`select`] | what travels: list files, the lock |

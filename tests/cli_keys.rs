@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 30] = [
+const SUBCOMMANDS: [&str; 32] = [
     "key",
     "key new",
     "key show",
@@ -30,6 +30,8 @@ const SUBCOMMANDS: [&str; 30] = [
     "memory check",
     "sign",
     "repack",
+    "parity",
+    "repair",
     "unpack",
     "drill",
     "diff",

@@ -283,3 +283,6 @@ fn encode(raw: &[u8], made: &mut [u8], width: usize, parity: usize) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
