@@ -18,6 +18,7 @@
 //! | [`recompress`] | making a gzip stream again, byte for byte |
 //! | [`chunk`] | cutting by content, the chunk index, zstd frames |
 //! | [`bundle`] | the bundle format: seal, sums, lading, catalog, packaging |
+//! | [`parity`] | protection of a bundle: repairing what is damaged or lost |
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
 //! | [`select`] | what travels: list files, the lock |
@@ -47,6 +48,7 @@ pub mod layout;
 pub mod memory;
 pub mod mirror;
 pub mod oci;
+pub mod parity;
 pub mod policy;
 pub mod pool;
 pub mod recompress;

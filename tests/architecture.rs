@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 25] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("layout", &["oci"]),
     ("registry", &["oci"]),
     ("bundle", &["oci", "trust"]),
+    ("parity", &["oci", "bundle"]),
     ("source", &["oci", "layout", "registry"]),
     ("target", &["oci", "layout", "registry"]),
     ("select", &["oci", "source"]),

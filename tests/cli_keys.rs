@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 31] = [
+const SUBCOMMANDS: [&str; 33] = [
     "key",
     "key new",
     "key show",
@@ -31,6 +31,8 @@ const SUBCOMMANDS: [&str; 31] = [
     "memory check",
     "sign",
     "repack",
+    "parity",
+    "repair",
     "unpack",
     "drill",
     "diff",

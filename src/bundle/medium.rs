@@ -7,12 +7,11 @@
 //! compared them with what is signed. Normative text: `formats/packaging.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::part::{Part, ReadAt, is_parity_name, volume_number};
 use super::path::{BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use crate::files::{self, FileError};
@@ -37,7 +36,7 @@ pub(super) const JOURNAL: &str = "export.journal";
 const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
 
 /// The files of one bundle and where each lies.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Medium {
     pieces: BTreeMap<BundlePath, Piece>,
     volumes: Vec<u32>,
@@ -60,8 +59,11 @@ enum Place {
     /// A file of its own: a path below a directory.
     File { root: Arc<PathBuf>, path: PathBuf },
     /// Bytes of an archive, from `offset` on.
-    Member { archive: Arc<(PathBuf, File)>, offset: u64 },
+    Member { archive: Arc<Archive>, offset: u64 },
 }
+
+/// An archive, or a file that is read through something of its own, and its name for people.
+type Archive = (PathBuf, Box<dyn ReadAt>);
 
 /// Why what lies on a medium is not taken for a bundle.
 #[derive(Debug, thiserror::Error)]
@@ -120,14 +122,14 @@ impl Medium {
     }
 
     fn find(places: &[PathBuf], lenient: bool) -> Result<Medium, MediumError> {
-        let mut medium =
-            Medium { pieces: BTreeMap::new(), volumes: Vec::new(), lenient, cut: None };
+        let mut medium = Medium { lenient, ..Medium::default() };
         for place in places {
             let kind =
                 std::fs::metadata(place).map_err(|error| FileError::io("open", place, error))?;
             let name = place.file_name().and_then(|name| name.to_str()).unwrap_or("");
             match name.parse() {
                 _ if kind.is_dir() => medium.directory(place)?,
+                _ if is_parity_name(name) => {}
                 Ok(path) => {
                     let root = Arc::new(files::parent(place));
                     medium.file(&root, path, PathBuf::from(name))?;
@@ -138,14 +140,58 @@ impl Medium {
                 },
             }
         }
-        if medium.pieces.is_empty() {
+        medium.complete(places)
+    }
+
+    /// The bundle whose files are read in another way than from a directory: each with its name for
+    /// people, its size in bytes and its content.
+    ///
+    /// # Errors
+    /// Every [`MediumError`].
+    pub fn over(
+        parts: impl IntoIterator<Item = (Part, PathBuf, u64, Box<dyn ReadAt>)>,
+    ) -> Result<Medium, MediumError> {
+        let mut medium = Medium::default();
+        for (part, path, size, content) in parts {
+            let archive = Arc::new((path, content));
+            match part {
+                Part::File(path) => {
+                    medium.add(path, Piece { place: Place::Member { archive, offset: 0 }, size })?
+                }
+                Part::Archive => medium.members(&archive, size)?,
+                Part::Volume(number) => {
+                    medium.members(&archive, size)?;
+                    medium.volumes.push(number);
+                }
+            }
+        }
+        medium.complete(&[])
+    }
+
+    /// Pieces of files: each with its name, its place in the file and its size.
+    pub(super) fn of(
+        files: Vec<(PathBuf, Box<dyn ReadAt>, Vec<(BundlePath, u64, u64)>)>,
+    ) -> Result<Medium, MediumError> {
+        let mut medium = Medium::default();
+        for (path, content, pieces) in files {
+            let archive = Arc::new((path, content));
+            for (path, offset, size) in pieces {
+                let place = Place::Member { archive: archive.clone(), offset };
+                medium.add(path, Piece { place, size })?;
+            }
+        }
+        Ok(medium)
+    }
+
+    fn complete(mut self, places: &[PathBuf]) -> Result<Medium, MediumError> {
+        if self.pieces.is_empty() {
             let places: Vec<String> =
                 places.iter().map(|place| place.display().to_string()).collect();
             return Err(MediumError::Empty(places.join(", ")));
         }
-        medium.volumes.sort_unstable();
-        medium.volumes.dedup();
-        Ok(medium)
+        self.volumes.sort_unstable();
+        self.volumes.dedup();
+        Ok(self)
     }
 
     /// Where a file lies; `None` when it was not found.
@@ -263,7 +309,12 @@ impl Medium {
         let mut file = files::open(path)?;
         let failed = |error| FileError::io("read", path, error);
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let archive = Arc::new((path.to_owned(), file));
+        self.members(&Arc::new((path.to_owned(), Box::new(file))), length)
+    }
+
+    fn members(&mut self, archive: &Arc<Archive>, length: u64) -> Result<(), MediumError> {
+        let path = &archive.0;
+        let failed = |error| FileError::io("read", path, error);
         let mut names = BTreeSet::new();
         let mut offset = 0;
         loop {
@@ -274,7 +325,7 @@ impl Medium {
             }
             archive.1.read_exact_at(&mut block, offset).map_err(failed)?;
             if block == [0; ustar::BLOCK as usize] {
-                return check_end(&archive, offset, length);
+                return check_end(archive, offset, length);
             }
             let (name, size) = ustar::parse(&block)
                 .ok_or_else(|| framing("not a member that an archive of a bundle may have"))?;
@@ -286,7 +337,7 @@ impl Medium {
             if size > length || offset + ustar::member_size(size) > length {
                 return Err(framing("the archive ends within this member"));
             }
-            check_padding(&archive, content + size, ustar::padding(size))?;
+            check_padding(archive, content + size, ustar::padding(size))?;
             let place = Place::Member { archive: archive.clone(), offset: content };
             self.add(name, Piece { place, size })?;
             offset += ustar::member_size(size);
@@ -295,7 +346,7 @@ impl Medium {
 }
 
 /// After the last member: two blocks of zeros and the end of the file.
-fn check_end(archive: &(PathBuf, File), offset: u64, length: u64) -> Result<(), MediumError> {
+fn check_end(archive: &Archive, offset: u64, length: u64) -> Result<(), MediumError> {
     if length - offset != ustar::TRAILER {
         let what = "the archive goes on after its end";
         return Err(MediumError::Framing { file: archive.0.clone(), offset, what });
@@ -303,7 +354,7 @@ fn check_end(archive: &(PathBuf, File), offset: u64, length: u64) -> Result<(), 
     check_padding(archive, offset, ustar::TRAILER)
 }
 
-fn check_padding(archive: &(PathBuf, File), offset: u64, size: u64) -> Result<(), MediumError> {
+fn check_padding(archive: &Archive, offset: u64, size: u64) -> Result<(), MediumError> {
     let mut bytes = [0; ustar::TRAILER as usize];
     let bytes = &mut bytes[..size.min(ustar::TRAILER) as usize];
     archive
@@ -328,7 +379,8 @@ impl Piece {
         let (file, offset) = match &self.place {
             Place::File { root, path } => {
                 let full = root.join(path);
-                (Arc::new((full, files::open_beneath(root, path)?)), 0)
+                let file: Box<dyn ReadAt> = Box::new(files::open_beneath(root, path)?);
+                (Arc::new((full, file)), 0)
             }
             Place::Member { archive, offset } => (archive.clone(), *offset),
         };
@@ -370,7 +422,7 @@ impl Piece {
 
 /// Reads one file of a bundle.
 pub struct PieceReader {
-    file: Arc<(PathBuf, File)>,
+    file: Arc<Archive>,
     offset: u64,
     left: u64,
 }
@@ -397,18 +449,6 @@ impl Read for PieceReader {
 /// True for what an operating system puts on a medium by itself.
 pub(super) fn is_system(name: &str) -> bool {
     SYSTEM.contains(&name) || name.starts_with(".Trash-")
-}
-
-/// `volume-0001.tar` is volume 1.
-fn volume_number(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix("volume-")?.strip_suffix(".tar")?;
-    let number = digits.parse().ok()?;
-    (volume_name(number) == name && number > 0).then_some(number)
-}
-
-/// The name of a volume, numbered from 1. Fits FAT32 and ISO 9660 with any extension.
-pub fn volume_name(number: u32) -> String {
-    format!("volume-{number:04}.tar")
 }
 
 impl From<BlobPath> for BundlePath {

@@ -2,7 +2,7 @@
 //!
 //! Three layers, each unaware of the one outside it: *content* (what is signed: [`Seal`],
 //! [`Sums`], [`Lading`], [`Catalog`] and the layout), *packaging* (how it lies on a medium:
-//! [`Medium`] reads it, [`Writer`] writes it) and, later, *protection*. This module mirrors
+//! [`Medium`] reads it, [`Writer`] writes it) and *protection* ([`crate::parity`]). This module mirrors
 //! `formats/` one to one: bytes in, bytes out. Who may believe the bytes is decided in
 //! [`crate::verify`].
 
@@ -12,8 +12,10 @@ mod index;
 mod lading;
 mod medium;
 mod order;
+mod part;
 mod path;
 mod recipe;
+mod salvage;
 mod seal;
 mod sums;
 mod ustar;
@@ -26,10 +28,12 @@ pub use index::{
     docker_manifest_json, index_json,
 };
 pub use lading::{Lading, LadingError, MAX_LADING_SIZE};
-pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader, volume_name};
+pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader};
 pub use order::{mentioned_blobs, places};
+pub use part::{Part, ReadAt, is_parity_name, parity_name, volume_name, volume_number};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
+pub use salvage::Remains;
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
 pub use writer::{BlobWriter, Held as HeldBlob, Packaging, WriteError, Writer};

@@ -18,7 +18,7 @@ pub use blob::{BlobWriter, Held};
 
 use self::blob::{Member, Sink};
 use self::leftovers::{Leftovers, refuse_existing};
-use super::medium::volume_name;
+use super::part::volume_name;
 use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use crate::files::{self, AtomicFile, FileError, PartFile};

@@ -7,12 +7,14 @@ use clap::Args;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
+use super::parity::ParityArgs;
 use super::state::StateArgs;
 use crate::bundle::{Name, Packaging, Timestamp};
 use crate::files::FAT_LIMIT;
 use crate::memory::{Entry, Held};
+use crate::parity::Mended;
 use crate::trust::{Accepted, KeyRecord, Keyring};
-use crate::verify::{self, Anchor, Contents, Site, VerifiedBundle};
+use crate::verify::{self, Anchor, Contents, Remaining, Site, VerifiedBundle};
 
 /// Where a bundle lies.
 #[derive(Debug, Clone, Args)]
@@ -89,7 +91,7 @@ impl TrustArgs {
         site: &Site,
         context: &Context,
     ) -> Result<VerifiedBundle, Failure> {
-        Ok(verify::verify(places, &self.needed_anchor(site, context)?, site)?)
+        Ok(verify::verify(places, &self.needed(site, context)?, site)?)
     }
 
     /// The same of what there is of the bundle, of which anything but head files may be missing.
@@ -102,10 +104,50 @@ impl TrustArgs {
         site: &Site,
         context: &Context,
     ) -> Result<VerifiedBundle, Failure> {
-        Ok(verify::verify_partly(places, &self.needed_anchor(site, context)?, site)?)
+        Ok(verify::verify_partly(places, &self.needed(site, context)?, site)?)
     }
 
-    fn needed_anchor(&self, site: &Site, context: &Context) -> Result<Anchor, Failure> {
+    /// The same for a bundle that is read as it was before damage.
+    ///
+    /// # Errors
+    /// As [`TrustArgs::verify`].
+    pub fn verify_mended(
+        &self,
+        mended: &Mended,
+        site: &Site,
+        context: &Context,
+    ) -> Result<VerifiedBundle, Failure> {
+        let anchor = self.needed(site, context)?;
+        Ok(verify::verify_medium(mended.medium()?, &anchor, site)?)
+    }
+
+    /// Which images of a bundle are whole, of which some bytes are lost.
+    ///
+    /// # Errors
+    /// When the head files do not say.
+    pub fn remaining(&self, mended: &Mended, context: &Context) -> Result<Remaining, Failure> {
+        let site = self.site(context)?;
+        let anchor = self.anchor(&site, context)?;
+        Ok(verify::remaining(&mended.remaining()?, anchor.as_ref(), &site)?)
+    }
+
+    /// The same for a bundle that is read as it was before damage, or what its parts say if nobody is
+    /// trusted.
+    ///
+    /// # Errors
+    /// As [`TrustArgs::look`].
+    pub fn look_mended(&self, mended: &Mended, context: &Context) -> Result<Contents, Failure> {
+        let site = self.site(context)?;
+        match self.anchor(&site, context)? {
+            None => Ok(verify::examine_medium(mended.medium()?)?),
+            Some(anchor) => {
+                Ok(verify::verify_medium(mended.medium()?, &anchor, &site)?.into_inner())
+            }
+        }
+    }
+
+    /// Whom to believe; somebody must be.
+    fn needed(&self, site: &Site, context: &Context) -> Result<Anchor, Failure> {
         self.anchor(site, context)?.ok_or_else(|| {
             let failure = Failure::new(Exit::Usage, "no-trust", "no key is trusted");
             failure.hint(
@@ -197,17 +239,24 @@ pub struct PackagingArgs {
     /// size is given, which fits FAT32
     #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "4GiB", value_parser = size)]
     pub volume_size: Option<u64>,
+    #[command(flatten)]
+    pub parity: ParityArgs,
 }
 
 impl PackagingArgs {
     /// The packaging that the options ask for.
     pub fn packaging(&self) -> Packaging {
-        match self.volume_size {
-            Some(size) if size == FAT_LIMIT + 1 => Packaging::Volumes { limit: FAT_LIMIT },
-            Some(limit) => Packaging::Volumes { limit },
+        match self.limit() {
+            Some(limit) => Packaging::Volumes { limit: self.parity.leaves(limit) },
             None if self.out.extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
             None => Packaging::Directory,
         }
+    }
+
+    /// The largest volume that was asked for, in bytes.
+    pub fn limit(&self) -> Option<u64> {
+        // What fits FAT32 is a byte less than what people say.
+        self.volume_size.map(|size| if size == FAT_LIMIT + 1 { FAT_LIMIT } else { size })
     }
 }
 
@@ -220,7 +269,10 @@ pub fn timestamp(seconds: u64) -> Result<Timestamp, Failure> {
 }
 
 /// `700MB`, `4GiB`, `1048576`.
-fn size(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// For any other text.
+pub fn size(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
@@ -255,7 +307,8 @@ mod tests {
 
     #[test]
     fn four_gib_fits_fat32() {
-        let args = |volume_size| PackagingArgs { out: "x".into(), volume_size };
+        let parity = ParityArgs::default();
+        let args = |volume_size| PackagingArgs { out: "x".into(), volume_size, parity };
         assert_eq!(args(Some(1 << 32)).packaging(), Packaging::Volumes { limit: FAT_LIMIT });
         assert_eq!(args(Some(1 << 33)).packaging(), Packaging::Volumes { limit: 1 << 33 });
         assert_eq!(args(None).packaging(), Packaging::Directory);

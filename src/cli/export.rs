@@ -11,6 +11,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::output::{bytes, count, escaped};
+use super::parity;
 use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
@@ -19,6 +20,7 @@ use crate::bundle::{Medium, Name, Piece};
 use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
 use crate::files;
 use crate::oci::{Digest, PinnedImage};
+use crate::parity::Made;
 use crate::select::Lock;
 use crate::source::Opener;
 use crate::trust::{Chain, Keyring, Signer, read_papers};
@@ -37,6 +39,9 @@ EXAMPLES:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
   Only what a site's policy lets through:
     gapferry export --lock images.lock -o out --key release.key --policy site.toml
+  With a tenth more, to repair bad sectors; or with what any one volume holds:
+    gapferry export --lock images.lock -o out --key release.key --parity 10%
+    gapferry export --lock images.lock -o out --key release.key --volume-size --parity-volumes 1
   Signed by a key that ssh-agent holds, and by one in a hardware module:
     gapferry export --lock images.lock -o out --key ~/.ssh/id_ed25519.pub \\
       --signer-command 'hsm.pub=hsm-sign --slot 1'
@@ -194,7 +199,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
     let summary = summary.map_err(|error| stays(error.into(), &args))?;
     check(&args, &signers, (&order, &summary), resumed, context)?;
-    print_summary(&args, &plan, &summary, context)?;
+    let parity = args.packaging.protect(context)?;
+    print_summary(&args, &plan, (&summary, parity.as_ref()), context)?;
     partial(&pinned.failures, context)
 }
 
@@ -405,7 +411,7 @@ fn print_plan(args: &Args, plan: &Plan, bases: &Bases, context: &Context) -> Res
 fn print_summary(
     args: &Args,
     plan: &Plan,
-    summary: &Summary,
+    (summary, parity): (&Summary, Option<&Made>),
     context: &Context,
 ) -> Result<(), Failure> {
     let (out, seal) = (args.packaging.out.to_string_lossy(), &summary.seal);
@@ -419,15 +425,17 @@ fn print_summary(
             "files": seal.files,
             "bytes": seal.bytes,
             "readBack": args.read_back,
+            "parity": parity.map(parity::json),
         }));
     }
     let what = if args.read_back { "written, read back and verified" } else { "written" };
     context.print(&format!(
-        "{what}: {}\n{}, {}, {}\nstream {}, sequence {}\nseal {}\n",
+        "{what}: {}\n{}, {}, {}\n{}stream {}, sequence {}\nseal {}\n",
         escaped(&out),
         count(plan.images.len(), "image"),
         count(seal.files, "file"),
         bytes(seal.bytes),
+        parity.map_or(String::new(), parity::line),
         seal.stream.as_str(),
         seal.sequence,
         summary.seal_digest

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count, escaped};
+use super::parity;
 use crate::bundle::{Catalog, Extent, Layer, Pack, Stored};
 use crate::oci::{Digest, Manifest, PinnedDocument, PinnedImage, Role};
+use crate::parity::Survey;
 use crate::verify::Contents;
 
 const EXAMPLES: &str = "\
@@ -38,13 +40,15 @@ pub struct Args {
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let contents = args.trust.look(&args.bundle.places, context)?;
+    // Whatever is wrong with parity, the bundle is shown.
+    let parity = Survey::look(&args.bundle.places, contents.seal_digest());
     match context.json() {
-        true => print_json(&contents, context),
-        false => context.print(&table(&contents)),
+        true => print_json(&contents, parity::found_json(&parity), context),
+        false => context.print(&(table(&contents) + &parity::found(&parity))),
     }
 }
 
-fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
+fn print_json(contents: &Contents, parity: Value, context: &Context) -> Result<(), Failure> {
     let seal = contents.seal();
     context.print_json(&json!({
         "signatureVerified": !contents.signers().is_empty(),
@@ -60,6 +64,7 @@ fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
         "bytes": seal.bytes,
         "tool": contents.lading().tool,
         "requires": seal.requires,
+        "parity": parity,
         "packs": packs(contents),
         "blobs": contents.catalog().image_blobs().map(|(digest, size)| {
             json!({"digest": digest, "size": size, "had": had(contents.catalog(), &digest)})
@@ -77,7 +82,7 @@ fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
 }
 
 /// How many packs there are, and their bytes.
-fn packs(contents: &Contents) -> serde_json::Value {
+fn packs(contents: &Contents) -> Value {
     let packs = &contents.catalog().packs;
     let bytes: u64 = packs.iter().map(|pack| pack.blob.size).sum();
     json!({"count": packs.len(), "bytes": bytes})

@@ -28,10 +28,12 @@ mod mapping;
 mod memory;
 mod mirrors;
 mod output;
+mod parity;
 mod policy;
 mod progress;
 mod registries;
 mod repack;
+mod repair;
 mod sign;
 mod signers;
 mod space;
@@ -90,6 +92,8 @@ enum Command {
     Memory(memory::Args),
     Sign(sign::Args),
     Repack(repack::Args),
+    Parity(parity::Args),
+    Repair(repair::Args),
     Unpack(unpack::Args),
     Drill(drill::Args),
     Diff(diff::Args),
@@ -113,6 +117,8 @@ impl Command {
             Command::Memory(args) => memory::run(args, context),
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
+            Command::Parity(args) => parity::run(args, context),
+            Command::Repair(args) => repair::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Drill(args) => drill::run(args, context),
             Command::Diff(args) => diff::run(args, context),

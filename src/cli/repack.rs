@@ -6,6 +6,7 @@ use super::bundles::{BundleArgs, PackagingArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::escaped;
+use super::parity;
 use super::space::SpaceArgs;
 use crate::repack::repack;
 
@@ -46,12 +47,16 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (out, packaging) = (&args.packaging.out, args.packaging.packaging());
     args.space.check(out, packaging, contents.seal().bytes)?;
     repack(&contents, out, packaging, args.jobs.into(), context.progress())?;
+    let parity = args.packaging.protect(context)?;
     let shown = out.to_string_lossy();
     if context.json() {
         let signed = !contents.signers().is_empty();
         return context.print_json(&json!({
             "bundle": shown, "seal": contents.seal_digest(), "signatureVerified": signed,
+            "parity": parity.as_ref().map(parity::json),
         }));
     }
-    context.print(&format!("repacked: {}\nseal {}\n", escaped(&shown), contents.seal_digest()))
+    let parity = parity.as_ref().map_or(String::new(), parity::line);
+    let seal = contents.seal_digest();
+    context.print(&format!("repacked: {}\n{parity}seal {seal}\n", escaped(&shown)))
 }

@@ -8,6 +8,7 @@ use super::damage;
 use super::failure::Failure;
 use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
+use super::repair::{self, RepairArgs};
 use crate::bundle::{BundlePath, Seal};
 use crate::memory::Memory;
 use crate::verify::{Contents, Restore, Site, VerifyError};
@@ -22,6 +23,8 @@ EXAMPLES:
     gapferry verify /media/stick/bundle --trust release.key.pub --policy site.toml
   Which images of a damaged bundle can still be imported (it lists them, and exits with 3):
     gapferry verify /media/stick/bundle --trust release.key.pub --output json
+  As if it were repaired with the parity that lies there; nothing is written to the medium:
+    gapferry verify /media/stick/bundle --trust release.key.pub --repair
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -43,6 +46,8 @@ pub struct Args {
     /// Take a bundle that is older than what was imported here
     #[arg(long)]
     restore: bool,
+    #[command(flatten)]
+    repair: RepairArgs,
 }
 
 /// Does it.
@@ -54,8 +59,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
+    let mended = args.repair.mend(&args.bundle.places, &args.trust, context)?;
     // What is damaged or missing is to be told in full, with what is lost.
-    let bundle = args.trust.verify_partly(&args.bundle.places, &site, context)?;
+    let bundle = match &mended {
+        Some(mended) => args.trust.verify_mended(mended, &site, context)?,
+        None => args.trust.verify_partly(&args.bundle.places, &site, context)?,
+    };
     let mut contents = bundle.into_inner();
     let made = damage::prove(&mut contents, args.quick, context)?;
     let contents = &contents;
@@ -79,6 +88,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "bytes": seal.bytes,
             "layersNotMade": not_made,
             "requires": seal.requires,
+            "repair": mended.as_ref().map(repair::json),
         }));
     }
     let mut notes: String =
@@ -92,6 +102,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let newest = chain.newest();
         notes += &format!("trust document {} of {}\n", newest.number, newest.name.as_str());
     }
+    notes += &mended.as_ref().map_or(String::new(), repair::lines);
     let signers: String = signers.iter().map(|id| format!("signed by {id}\n")).collect();
     context.print(&format!(
         "verified: {}, {}, {}\nstream {}, sequence {}, created {}\nseal {}\n{signers}{notes}",

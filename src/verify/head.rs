@@ -33,20 +33,33 @@ pub fn verify(
     anchor: &Anchor,
     site: &Site,
 ) -> Result<VerifiedBundle, VerifyError> {
-    verify_with(Medium::gather(places)?, anchor, site, Gaps::forbidden())
+    verify_medium(Medium::gather(places)?, anchor, site)
 }
 
 /// Verifies what there is of a bundle: the same steps, but documents, blobs and packs may be missing
 /// or damaged ([`Contents::gaps`]), and volumes cut short. Head files may not.
 ///
 /// # Errors
-/// As [`verify`].
+/// As [`verify()`].
 pub fn verify_partly(
     places: &[PathBuf],
     anchor: &Anchor,
     site: &Site,
 ) -> Result<VerifiedBundle, VerifyError> {
     verify_with(Medium::gather_readable(places)?, anchor, site, Gaps::allowed())
+}
+
+/// As [`verify()`], for a bundle whose files were found already, or are read as they were before
+/// damage.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_medium(
+    medium: Medium,
+    anchor: &Anchor,
+    site: &Site,
+) -> Result<VerifiedBundle, VerifyError> {
+    verify_with(medium, anchor, site, Gaps::forbidden())
 }
 
 fn verify_with(
@@ -73,7 +86,14 @@ fn verify_with(
 /// # Errors
 /// Every [`VerifyError`] but those about trust, time and place.
 pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
-    let medium = Medium::gather(places)?;
+    examine_medium(Medium::gather(places)?)
+}
+
+/// The same for a bundle whose files were found already, or are read as they were before damage.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_medium(medium: Medium) -> Result<Contents, VerifyError> {
     let (bytes, _) = read_head(&medium)?;
     let seal = Seal::parse(&bytes)?;
     Contents::read(medium, &bytes, seal, Vec::new(), None, Gaps::forbidden())
@@ -122,7 +142,7 @@ pub fn seal(place: &Path) -> Result<(Digest, Seal), VerifyError> {
     Ok((Digest::of(&bytes), Seal::parse(&bytes)?))
 }
 
-fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
+pub(super) fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), VerifyError> {
     let path = BundlePath::Head(HeadFile::Seal);
     let piece = medium.get(&path).ok_or_else(|| missing_seal(path))?;
     let seal = piece.read(MAX_SEAL_SIZE)?.ok_or_else(|| too_large(path, piece))?;

@@ -27,6 +27,7 @@ mod head;
 mod layer;
 mod lost;
 mod recipe;
+mod remains;
 mod restarts;
 mod story;
 mod sweep;
@@ -39,8 +40,12 @@ pub use admit::{Restore, Site};
 pub use blob::BlobReader;
 pub use chain::Anchor;
 pub use contents::Contents;
-pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify, verify_partly};
+pub use head::{
+    Claims, MAX_SIGNATURES, claims, examine, examine_medium, seal, verify, verify_medium,
+    verify_partly,
+};
 pub use lost::{Hurt, Losses, LostImage};
+pub use remains::{Remaining, remaining};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 

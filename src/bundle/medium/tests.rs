@@ -324,7 +324,7 @@ fn archives_of_other_tools_are_refused() {
 #[test]
 fn volumes_have_one_name_each() {
     for number in [1, 9, 9999, 10_000, u32::MAX] {
-        assert_eq!(volume_number(&volume_name(number)), Some(number));
+        assert_eq!(volume_number(&crate::bundle::volume_name(number)), Some(number));
     }
     for name in ["volume-0.tar", "volume-00001.tar", "volume--001.tar", "volume-4294967296.tar"] {
         assert_eq!(volume_number(name), None, "{name}");

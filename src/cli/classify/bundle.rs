@@ -7,6 +7,7 @@ use crate::drill::DrillError;
 use crate::export::{ExportError, JournalError};
 use crate::import::{ImportError, InvalidMapping};
 use crate::memory::MemoryError;
+use crate::parity::ParityError;
 use crate::recompress::StreamError;
 use crate::repack::RepackError;
 use crate::sign::SignError;
@@ -289,6 +290,42 @@ impl From<SignError> for Failure {
             SignError::TooMany => Failure::new(Exit::Usage, "signatures-full", error)
                 .hint("remove signatures that nobody asks for"),
         }
+    }
+}
+
+impl From<ParityError> for Failure {
+    fn from(error: ParityError) -> Failure {
+        use ParityError as E;
+        let (exit, code, hint) = match error {
+            E::File(error) => return error.into(),
+            E::Medium(error) => return error.into(),
+            E::Exists(_) => (Exit::Failed, "exists", "choose another place; nothing was touched"),
+            E::TooLarge | E::Geometry => (
+                Exit::Usage,
+                "parity-too-large",
+                "make an archive or volumes of it with `gapferry repack`; or ask for less parity",
+            ),
+            E::Amount => (Exit::Usage, "parity-amount", "give --parity 10%, for example"),
+            E::Name(_) => (Exit::Usage, "bad-name", "rename it"),
+            E::Limit { .. } => (Exit::Usage, "parity-volume-size", "give a larger --volume-size"),
+            E::NoSeal => {
+                (Exit::Damaged, "missing", "give every place that holds a part of the bundle")
+            }
+            E::Unreadable { .. } => (Exit::Failed, "file", "is the medium sound?"),
+            E::Index => (Exit::Damaged, "bad-parity", FETCH_ANEW),
+            E::Absent(_) => (
+                Exit::Failed,
+                "no-parity",
+                "give the places of files called parity-0001.rs and so on",
+            ),
+            E::Foreign { .. } => (
+                Exit::Damaged,
+                "foreign-parity",
+                "give the parity that was made for this bundle, in this packaging",
+            ),
+            E::Two(_) => (Exit::Damaged, "two-parities", "give the places of one of them only"),
+        };
+        Failure::new(exit, code, error).hint(hint)
     }
 }
 
