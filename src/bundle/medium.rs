@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::path::{BlobPath, BundlePath, HeadFile};
 use super::ustar;
+use super::volumes::{LABEL, LISTING, MAX_LISTING, listed, volume_number};
 use crate::files::{self, FileError};
 use crate::trust::TrustFile;
 
@@ -34,13 +35,20 @@ const SYSTEM: [&str; 6] = [
 pub(super) const JOURNAL: &str = "export.journal";
 /// Names that belong to packaging or protection and not to the content. Passed over unopened, unless
 /// they are those of trust documents.
-const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
+const COMPANIONS: [&str; 2] = ["trust-", "receipt-"];
+/// The same; who copies a medium takes these along.
+const PARITY: &str = "parity-";
 
 /// The files of one bundle and where each lies.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Medium {
     pieces: BTreeMap<BundlePath, Piece>,
-    volumes: Vec<u32>,
+    /// One file a number.
+    volumes: BTreeMap<u32, PathBuf>,
+    /// What the lists of volumes say.
+    listings: BTreeSet<Option<u32>>,
+    listing: Option<Vec<u8>>,
+    companions: Vec<PathBuf>,
 }
 
 /// Where a file of a bundle lies.
@@ -103,7 +111,7 @@ impl Medium {
     /// # Errors
     /// Every [`MediumError`].
     pub fn gather(places: &[PathBuf]) -> Result<Medium, MediumError> {
-        let mut medium = Medium { pieces: BTreeMap::new(), volumes: Vec::new() };
+        let mut medium = Medium::default();
         for place in places {
             let kind =
                 std::fs::metadata(place).map_err(|error| FileError::io("open", place, error))?;
@@ -114,10 +122,7 @@ impl Medium {
                     let root = Arc::new(files::parent(place));
                     medium.file(&root, path, PathBuf::from(name))?;
                 }
-                Err(_) => {
-                    medium.archive(place)?;
-                    medium.volumes.extend(volume_number(name));
-                }
+                Err(_) => medium.archive(place)?,
             }
         }
         if medium.pieces.is_empty() {
@@ -125,8 +130,6 @@ impl Medium {
                 places.iter().map(|place| place.display().to_string()).collect();
             return Err(MediumError::Empty(places.join(", ")));
         }
-        medium.volumes.sort_unstable();
-        medium.volumes.dedup();
         Ok(medium)
     }
 
@@ -140,9 +143,37 @@ impl Medium {
         self.pieces.keys()
     }
 
-    /// The numbers of the volumes that were found, in order.
-    pub fn volumes(&self) -> &[u32] {
+    /// The volumes that were found, by their numbers. Of two copies it is one.
+    pub fn volumes(&self) -> &BTreeMap<u32, PathBuf> {
         &self.volumes
+    }
+
+    /// How many volumes there are, according to `volumes.txt`. Nobody signed it: good for messages.
+    /// `None` when it says nothing, or something that cannot be.
+    pub fn volume_count(&self) -> Option<u32> {
+        let last = self.volumes.last_key_value().map_or(0, |(number, _)| *number);
+        match self.listings.iter().collect::<Vec<_>>()[..] {
+            [Some(count)] if *count >= last => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// `volumes.txt`, when it says something that can be.
+    pub fn listing(&self) -> Option<&[u8]> {
+        self.listing.as_deref().filter(|_| self.volume_count().is_some())
+    }
+
+    /// The volumes that were not found: of as many as there are, or up to the last that was found.
+    pub fn missing_volumes(&self) -> Vec<u32> {
+        let last = self.volumes.last_key_value().map(|(number, _)| *number);
+        let count = self.volume_count().or(last).unwrap_or(0);
+        (1..=count).filter(|number| !self.volumes.contains_key(number)).collect()
+    }
+
+    /// Files that protect the bundle and are none of it: `parity-…` at the top of a directory.
+    /// Nobody opened them.
+    pub fn companions(&self) -> &[PathBuf] {
+        &self.companions
     }
 
     fn add(&mut self, path: BundlePath, piece: Piece) -> Result<(), MediumError> {
@@ -164,20 +195,34 @@ impl Medium {
             let name = entry.file_name();
             let extra = || MediumError::Extra(entry.path());
             let name = name.to_str().ok_or_else(extra)?;
-            if is_system(name) || name == JOURNAL {
+            if is_system(name) || name == JOURNAL || name == LABEL {
                 continue;
             }
             if name == "blobs" {
                 self.blobs(&shared)?;
-            } else if let Some(number) = volume_number(name) {
+            } else if name == LISTING {
+                self.read_listing(&entry.path())?;
+            } else if volume_number(name).is_some() {
                 self.archive(&entry.path())?;
-                self.volumes.push(number);
             } else if let Ok(path) = name.parse() {
                 self.file(&shared, path, PathBuf::from(name))?;
+            } else if name.starts_with(PARITY) {
+                self.companions.push(entry.path());
             } else if !COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
                 return Err(extra());
             }
         }
+        Ok(())
+    }
+
+    /// What is too long to be a list of volumes tells nothing.
+    fn read_listing(&mut self, path: &Path) -> Result<(), MediumError> {
+        let mut text = Vec::new();
+        let read = files::open(path)?.take(MAX_LISTING + 1).read_to_end(&mut text);
+        read.map_err(|error| FileError::io("read", path, error))?;
+        let count = listed(&text).filter(|_| text.len() as u64 <= MAX_LISTING);
+        self.listings.insert(count);
+        self.listing = count.map(|_| text);
         Ok(())
     }
 
@@ -228,6 +273,10 @@ impl Medium {
         let mut file = files::open(path)?;
         let failed = |error| FileError::io("read", path, error);
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        if let Some(number) = volume_number(name) {
+            self.volumes.entry(number).or_insert_with(|| path.to_owned());
+        }
         let archive = Arc::new((path.to_owned(), file));
         let mut names = BTreeSet::new();
         let mut offset = 0;
@@ -362,18 +411,6 @@ impl Read for PieceReader {
 /// True for what an operating system puts on a medium by itself.
 pub(super) fn is_system(name: &str) -> bool {
     SYSTEM.contains(&name) || name.starts_with(".Trash-")
-}
-
-/// `volume-0001.tar` is volume 1.
-fn volume_number(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix("volume-")?.strip_suffix(".tar")?;
-    let number = digits.parse().ok()?;
-    (volume_name(number) == name && number > 0).then_some(number)
-}
-
-/// The name of a volume, numbered from 1. Fits FAT32 and ISO 9660 with any extension.
-pub fn volume_name(number: u32) -> String {
-    format!("volume-{number:04}.tar")
 }
 
 impl From<BlobPath> for BundlePath {

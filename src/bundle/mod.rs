@@ -17,6 +17,7 @@ mod recipe;
 mod seal;
 mod sums;
 mod ustar;
+mod volumes;
 mod writer;
 
 pub use append::append;
@@ -26,12 +27,13 @@ pub use index::{
     docker_manifest_json, index_json,
 };
 pub use lading::{Lading, LadingError, MAX_LADING_SIZE};
-pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader, volume_name};
+pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader};
 pub use order::{mentioned_blobs, places};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
-pub use writer::{BlobWriter, Held as HeldBlob, Packaging, WriteError, Writer};
+pub use volumes::{LABEL, LISTING, number_list, volume_name};
+pub use writer::{BlobWriter, Held as HeldBlob, Packaging, Room, Spread, WriteError, Writer};
 
 pub use crate::trust::{InvalidName, InvalidTimestamp, Name, Timestamp};

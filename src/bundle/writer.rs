@@ -7,6 +7,7 @@
 
 mod blob;
 mod leftovers;
+mod spread;
 
 use std::collections::BTreeMap;
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -15,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use blob::{BlobWriter, Held};
+pub use spread::{Room, Spread};
 
 use self::blob::{Member, Sink};
 use self::leftovers::{Leftovers, refuse_existing};
-use super::medium::volume_name;
 use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
+use super::volumes::{LABEL, LISTING, listing, volume_name};
 use crate::files::{self, AtomicFile, FileError, PartFile};
 use crate::oci::{MARK_BLOCK, read_block};
 
@@ -57,14 +59,30 @@ pub enum WriteError {
         /// The largest volume, in bytes.
         limit: u64,
     },
+    /// No medium has room for a blob. The input's fault.
+    #[error("no medium has room for blob {blob} of {size} bytes; the most that one has is {left}")]
+    NoRoom {
+        /// The blob.
+        blob: BlobPath,
+        /// Its size in bytes.
+        size: u64,
+        /// Bytes that are left for volumes on the medium that has most.
+        left: u64,
+    },
+    /// What lies there is another medium of the set, or of another. The input's fault.
+    #[error("{} is not the medium that it was when the export was begun", .0.display())]
+    OtherMedium(PathBuf),
 }
 
 /// A bundle that is being written. Dropped before [`Writer::finish`], it leaves no bundle, and
 /// nothing at all unless it is to be taken up later ([`Writer::keep_unfinished`]).
 pub struct Writer {
+    /// The place, or the first of several.
     out: PathBuf,
+    spread: Spread,
     packaging: Packaging,
-    made: Mutex<Option<Leftovers>>,
+    /// A directory a place; none of an archive.
+    made: Mutex<Vec<Leftovers>>,
     state: Mutex<State>,
 }
 
@@ -83,6 +101,10 @@ struct State {
 struct Archive {
     file: Arc<PartFile>,
     end: u64,
+    /// Bytes that it may have.
+    limit: u64,
+    /// Which medium it is on.
+    medium: usize,
 }
 
 /// Where a blob goes: which archive, and the offset of its header.
@@ -99,15 +121,25 @@ impl Writer {
     /// # Errors
     /// Every [`WriteError`]; a directory at `out` must be empty, an archive must not exist.
     pub fn create(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
-        let made = match packaging {
-            Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::create(out)?),
-            Packaging::Archive => {
-                refuse_existing(out)?;
-                files::create_directories(&files::parent(out))?;
-                None
-            }
-        };
-        Writer::begin(out, packaging, made, State::default())
+        if packaging != Packaging::Archive {
+            return Writer::create_on(Spread::single(out.to_owned()), packaging);
+        }
+        refuse_existing(out)?;
+        files::create_directories(&files::parent(out))?;
+        Writer::begin(Spread::single(out.to_owned()), packaging, Vec::new(), State::default())
+    }
+
+    /// Starts a bundle whose volumes are spread over several media.
+    ///
+    /// # Errors
+    /// Every [`WriteError`]; the directories must be empty.
+    pub fn create_on(spread: Spread, packaging: Packaging) -> Result<Writer, WriteError> {
+        let made = spread.rooms.iter().map(|room| Leftovers::create(&room.root));
+        let made: Vec<Leftovers> = made.collect::<Result<_, _>>()?;
+        for (at, room) in spread.rooms.iter().enumerate().filter(|_| spread.rooms.len() > 1) {
+            files::write_atomic(&room.root.join(LABEL), spread.unfinished(at).as_bytes())?;
+        }
+        Writer::begin(spread, packaging, made, State::default())
     }
 
     /// Takes up a bundle at `out` whose writing was interrupted. What is there is used only where
@@ -116,11 +148,27 @@ impl Writer {
     /// # Errors
     /// [`WriteError::File`].
     pub fn resume(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
+        Writer::resume_on(Spread::single(out.to_owned()), packaging)
+    }
+
+    /// The same of one that is spread over several media.
+    ///
+    /// # Errors
+    /// [`WriteError::File`], [`WriteError::OtherMedium`].
+    pub fn resume_on(spread: Spread, packaging: Packaging) -> Result<Writer, WriteError> {
+        for (at, room) in spread.rooms.iter().enumerate().filter(|_| spread.rooms.len() > 1) {
+            leftovers::check_label(&room.root, &spread.begins(at))?;
+        }
         let made = match packaging {
-            Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::resume(out)),
-            Packaging::Archive => None,
+            Packaging::Directory | Packaging::Volumes { .. } => {
+                spread.rooms.iter().map(|room| Leftovers::resume(&room.root)).collect()
+            }
+            Packaging::Archive => Vec::new(),
         };
-        Writer::begin(out, packaging, made, State { resumed: true, kept: true, ..State::default() })
+        // The first media may be sealed already; the bundle is not whole before all are.
+        made.iter().try_for_each(Leftovers::unseal)?;
+        let state = State { resumed: true, kept: true, ..State::default() };
+        Writer::begin(spread, packaging, made, state)
     }
 
     /// Removes what an interrupted work left at `out`. A finished bundle stays.
@@ -135,33 +183,34 @@ impl Writer {
     }
 
     fn begin(
-        out: &Path,
+        spread: Spread,
         packaging: Packaging,
-        made: Option<Leftovers>,
+        made: Vec<Leftovers>,
         mut state: State,
     ) -> Result<Writer, WriteError> {
+        let out = spread.rooms[0].root.clone();
         match packaging {
             Packaging::Directory => files::create_directories(&out.join(BLOB_DIRECTORY))?,
-            Packaging::Archive => state.open(out)?,
+            Packaging::Archive => state.open(&out, u64::MAX, 0)?,
             Packaging::Volumes { .. } => {}
         }
         let (made, state) = (Mutex::new(made), Mutex::new(state));
-        Ok(Writer { out: out.to_owned(), packaging, made, state })
+        Ok(Writer { out, spread, packaging, made, state })
     }
 
     /// From now on an interruption leaves what was written, to be taken up later.
     pub fn keep_unfinished(&self) {
         self.state().kept = true;
-        if let Some(made) = self.made.lock().expect("no thread panics with the lock").as_mut() {
-            made.keep();
-        }
+        self.made().iter_mut().for_each(Leftovers::keep);
     }
 
     /// Removes the files that an interrupted work had open. Nobody else works here.
     pub fn sweep(&self) {
-        if let Some(made) = self.made.lock().expect("no thread panics with the lock").as_ref() {
-            made.sweep();
-        }
+        self.made().iter().for_each(Leftovers::sweep);
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<Leftovers>> {
+        self.made.lock().expect("no thread panics with the lock")
     }
 
     /// True when an announced blob lies at its place, every byte of it.
@@ -193,30 +242,40 @@ impl Writer {
     }
 
     /// Gives `blob` of `size` bytes its place, behind all that were announced before. In volumes
-    /// it goes to the first that has room for it. A second announcement changes nothing.
+    /// it goes to the first that has room for it, and a new one to the first medium that has. A second
+    /// announcement changes nothing.
     ///
     /// # Errors
-    /// [`WriteError::VolumeTooSmall`], [`WriteError::File`].
+    /// [`WriteError::VolumeTooSmall`], [`WriteError::NoRoom`], [`WriteError::File`].
     pub fn announce(&self, blob: BlobPath, size: u64) -> Result<(), WriteError> {
         let mut state = self.state();
         if state.places.contains_key(&blob) {
             return Ok(());
         }
         let limit = self.limit();
-        let (room, needed) = (limit.saturating_sub(ustar::TRAILER), ustar::member_size(size));
-        if needed > room {
+        let needed = ustar::member_size(size).saturating_add(ustar::TRAILER);
+        if needed > limit {
             return Err(WriteError::VolumeTooSmall { blob, size, limit });
         }
-        let found = state.archives.iter().position(|archive| archive.end <= room - needed);
-        let archive = found.unwrap_or(state.archives.len());
+        let fits = |archive: &Archive| archive.limit - archive.end >= needed;
+        let archive = state.archives.iter().position(fits).unwrap_or(state.archives.len());
         if archive == state.archives.len() && self.packaging != Packaging::Directory {
+            let rooms = &self.spread.rooms;
+            let left = |at: usize| rooms[at].bytes.saturating_sub(state.promised(at));
+            let media = 0..rooms.len();
+            let Some(medium) = media.clone().find(|at| left(*at) >= needed) else {
+                let left = media.map(left).max().unwrap_or(0);
+                return Err(WriteError::NoRoom { blob, size, left });
+            };
+            let limit = limit.min(left(medium));
             let number = u32::try_from(archive + 1).expect("fewer volumes than files");
-            state.open(&self.out.join(volume_name(number)))?;
+            let path = rooms[medium].root.join(volume_name(number));
+            state.open(&path, limit, medium)?;
         }
         let offset = match state.archives.get_mut(archive) {
             Some(archive) => {
-                archive.end += needed;
-                archive.end - needed
+                archive.end += needed - ustar::TRAILER;
+                archive.end + ustar::TRAILER - needed
             }
             None => 0,
         };
@@ -314,32 +373,66 @@ impl Writer {
     ) -> Result<(), FileError> {
         let heads = heads.iter().map(|(file, bytes)| ((*file).into(), bytes.as_slice()));
         let heads = heads.chain(outside.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
-        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal.into(), seal)));
+        let seal = seal.map(|seal| (HeadFile::Seal.into(), seal));
         let archives = std::mem::take(&mut self.state().archives);
-        let Some(made) = self.made.lock().expect("no thread panics with the lock").take() else {
+        let made = std::mem::take(&mut *self.made());
+        if made.is_empty() {
             for archive in archives {
-                archive.finish(heads.clone())?;
+                archive.finish(heads.clone().chain(seal))?;
             }
             return files::sync_directory(&files::parent(&self.out));
-        };
+        }
+        let texts = self.texts(&archives);
         for archive in archives {
             archive.finish([])?;
         }
         if self.packaging == Packaging::Directory {
             files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
         }
-        made.finish(heads)
+        for (directory, texts) in made.iter().zip(&texts) {
+            directory.write(texts)?;
+            directory.write_heads(heads.clone())?;
+        }
+        // No medium is sealed before all have everything else.
+        made.iter().try_for_each(|directory| directory.write_heads(seal))?;
+        made.into_iter().for_each(Leftovers::stay);
+        Ok(())
+    }
+
+    /// What lies beside the head files for people and for messages, by medium.
+    fn texts(&self, archives: &[Archive]) -> Vec<Vec<(&'static str, Vec<u8>)>> {
+        let sizes = listing(archives.iter().map(|it| it.end + ustar::TRAILER));
+        let on = |at: usize| {
+            let mut texts = Vec::new();
+            if matches!(self.packaging, Packaging::Volumes { .. }) {
+                texts.push((LISTING, sizes.clone()));
+            }
+            if self.spread.rooms.len() > 1 {
+                let volumes = (1..).zip(archives).filter(|(_, archive)| archive.medium == at);
+                let volumes: Vec<u32> = volumes.map(|(number, _)| number).collect();
+                let label = self.spread.label(at, &volumes, archives.len());
+                texts.push((LABEL, label.into_bytes()));
+            }
+            texts
+        };
+        (0..self.spread.rooms.len()).map(on).collect()
     }
 }
 
 impl State {
+    /// Bytes of a medium that its volumes have or may come to have.
+    fn promised(&self, medium: usize) -> u64 {
+        let there = self.archives.iter().filter(|archive| archive.medium == medium);
+        there.fold(0, |sum, archive| sum.saturating_add(archive.limit))
+    }
+
     /// One more archive, or volume.
-    fn open(&mut self, path: &Path) -> Result<(), FileError> {
+    fn open(&mut self, path: &Path, limit: u64, medium: usize) -> Result<(), FileError> {
         let file = match self.resumed {
             true => PartFile::resume(path)?,
             false => PartFile::create(path)?,
         };
-        self.archives.push(Archive { file: Arc::new(file), end: 0 });
+        self.archives.push(Archive { file: Arc::new(file), end: 0, limit, medium });
         Ok(())
     }
 }

@@ -133,7 +133,7 @@ impl TrustArgs {
     ///
     /// # Errors
     /// When both are there: a key on the command line would count for every stream.
-    fn anchor(&self, site: &Site, context: &Context) -> Result<Option<Anchor>, Failure> {
+    pub fn anchor(&self, site: &Site, context: &Context) -> Result<Option<Anchor>, Failure> {
         let accepted = match self.state.directory(context) {
             Ok(state) => Accepted::beneath(&state).load()?,
             Err(_) => None,

@@ -32,6 +32,7 @@ mod repack;
 mod sign;
 mod signers;
 mod space;
+mod stage;
 mod state;
 mod trust;
 mod unpack;
@@ -87,6 +88,7 @@ enum Command {
     Sign(sign::Args),
     Repack(repack::Args),
     Unpack(unpack::Args),
+    Stage(stage::Args),
     Drill(drill::Args),
     Diff(diff::Args),
     Policy(policy::Args),
@@ -109,6 +111,7 @@ impl Command {
             Command::Sign(args) => sign::run(args, context),
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
+            Command::Stage(args) => stage::run(args, context),
             Command::Drill(args) => drill::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),

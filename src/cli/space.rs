@@ -36,6 +36,17 @@ impl SpaceArgs {
         }
     }
 
+    /// The same for files of these sizes, in bytes, in a directory.
+    ///
+    /// # Errors
+    /// `no-space`, `fat-limit`.
+    pub fn files(&self, place: &Path, sizes: impl Iterator<Item = u64>) -> Result<(), Failure> {
+        let sizes: Vec<u64> = sizes.collect();
+        let needed = sizes.iter().fold(0, |sum: u64, size| sum.saturating_add(*size));
+        self.check(place, Packaging::Directory, needed)?;
+        self.check(place, Packaging::Archive, sizes.into_iter().max().unwrap_or(0))
+    }
+
     /// The same for the content of an OCI layout, less what lies in it already.
     ///
     /// # Errors

@@ -138,6 +138,22 @@ pub fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// Removes what killed processes left of files that they had open in `directory` or a directory below
+/// it. Nobody else works there.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn sweep(directory: &Path) -> Result<(), FileError> {
+    let below = walkdir::WalkDir::new(directory).max_depth(3).follow_links(false);
+    for entry in below.into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() && entry.file_name().to_str().is_some_and(is_temporary) {
+            let removed = std::fs::remove_file(entry.path());
+            removed.map_err(|error| FileError::io("remove", entry.path(), error))?;
+        }
+    }
+    Ok(())
+}
+
 /// True for the name of a file that an [`AtomicFile`] left when its process was killed.
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)

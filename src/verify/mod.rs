@@ -25,6 +25,7 @@ mod chain;
 mod contents;
 mod head;
 mod layer;
+mod missing;
 mod recipe;
 mod restarts;
 mod story;
@@ -38,7 +39,8 @@ pub use admit::{Restore, Site};
 pub use blob::BlobReader;
 pub use chain::Anchor;
 pub use contents::Contents;
-pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};
+pub use head::{Claims, MAX_SIGNATURES, Outline, claims, examine, outline, seal, verify};
+pub use missing::Gap;
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
 
@@ -238,13 +240,14 @@ pub enum VerifyError {
     #[error(transparent)]
     Story(#[from] StoryError),
     /// A file of the bundle is not on the medium. The input's fault.
-    #[error("{path} is missing{volumes}")]
+    #[error("{path} is missing")]
     Missing {
         /// The first file that is missing.
         path: BundlePath,
-        /// Which volumes are missing, as far as can be told; or empty.
-        volumes: String,
     },
+    /// Whole volumes of the bundle are not on the medium. The input's fault.
+    #[error("{0}")]
+    Volumes(Gap),
     /// A file on the medium is not part of this bundle. The input's fault.
     #[error("{path} ({at}) is not part of this bundle")]
     Extra {

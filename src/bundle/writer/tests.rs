@@ -72,7 +72,7 @@ fn three_packagings_hold_the_same_files() {
         }
     }
     assert_eq!(found(&dir.path().join("one")), found(&dir.path().join("directory")));
-    assert_eq!(tree(&dir.path().join("one")).len(), 6);
+    assert_eq!(tree(&dir.path().join("one")).len(), 7);
 }
 
 #[test]
