@@ -34,6 +34,8 @@ pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pac
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
 pub use volumes::{LABEL, LISTING, number_list, volume_name};
-pub use writer::{BlobWriter, Held as HeldBlob, Packaging, Room, Spread, WriteError, Writer};
+pub use writer::{
+    BlobWriter, Held as HeldBlob, Packaging, Room, Spread, Spreading, WriteError, Writer,
+};
 
 pub use crate::trust::{InvalidName, InvalidTimestamp, Name, Timestamp};

@@ -10,16 +10,18 @@ mod leftovers;
 mod spread;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use blob::{BlobWriter, Held};
-pub use spread::{Room, Spread};
+pub use spread::{Room, Spread, Spreading};
 
 use self::blob::{Member, Sink};
 use self::leftovers::{Leftovers, refuse_existing};
+use self::spread::{Choice, Shelf};
 use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
 use super::volumes::{LABEL, LISTING, listing, volume_name};
@@ -97,14 +99,10 @@ struct State {
     kept: bool,
 }
 
-/// An archive or a volume, and where its members end.
+/// An archive or a volume.
 struct Archive {
     file: Arc<PartFile>,
-    end: u64,
-    /// Bytes that it may have.
-    limit: u64,
-    /// Which medium it is on.
-    medium: usize,
+    shelf: Shelf,
 }
 
 /// Where a blob goes: which archive, and the offset of its header.
@@ -191,7 +189,9 @@ impl Writer {
         let out = spread.rooms[0].root.clone();
         match packaging {
             Packaging::Directory => files::create_directories(&out.join(BLOB_DIRECTORY))?,
-            Packaging::Archive => state.open(&out, u64::MAX, 0)?,
+            Packaging::Archive => {
+                state.open(&out, Shelf { end: 0, limit: u64::MAX, medium: 0 })?;
+            }
             Packaging::Volumes { .. } => {}
         }
         let (made, state) = (Mutex::new(made), Mutex::new(state));
@@ -257,25 +257,23 @@ impl Writer {
         if needed > limit {
             return Err(WriteError::VolumeTooSmall { blob, size, limit });
         }
-        let fits = |archive: &Archive| archive.limit - archive.end >= needed;
-        let archive = state.archives.iter().position(fits).unwrap_or(state.archives.len());
-        if archive == state.archives.len() && self.packaging != Packaging::Directory {
-            let rooms = &self.spread.rooms;
-            let left = |at: usize| rooms[at].bytes.saturating_sub(state.promised(at));
-            let media = 0..rooms.len();
-            let Some(medium) = media.clone().find(|at| left(*at) >= needed) else {
-                let left = media.map(left).max().unwrap_or(0);
-                return Err(WriteError::NoRoom { blob, size, left });
-            };
-            let limit = limit.min(left(medium));
-            let number = u32::try_from(archive + 1).expect("fewer volumes than files");
-            let path = rooms[medium].root.join(volume_name(number));
-            state.open(&path, limit, medium)?;
-        }
+        let shelves = state.archives.iter().map(|archive| &archive.shelf);
+        let archive = match self.spread.choose(shelves, limit, needed) {
+            _ if self.packaging == Packaging::Directory => 0,
+            Choice::Volume(at) => at,
+            Choice::Nowhere(left) => return Err(WriteError::NoRoom { blob, size, left }),
+            Choice::New(shelf) => {
+                let at = state.archives.len();
+                let number = u32::try_from(at + 1).expect("fewer volumes than files");
+                let root = &self.spread.rooms[shelf.medium].root;
+                state.open(&root.join(volume_name(number)), shelf)?;
+                at
+            }
+        };
         let offset = match state.archives.get_mut(archive) {
-            Some(archive) => {
-                archive.end += needed - ustar::TRAILER;
-                archive.end + ustar::TRAILER - needed
+            Some(Archive { shelf, .. }) => {
+                shelf.end += needed - ustar::TRAILER;
+                shelf.end + ustar::TRAILER - needed
             }
             None => 0,
         };
@@ -401,14 +399,14 @@ impl Writer {
 
     /// What lies beside the head files for people and for messages, by medium.
     fn texts(&self, archives: &[Archive]) -> Vec<Vec<(&'static str, Vec<u8>)>> {
-        let sizes = listing(archives.iter().map(|it| it.end + ustar::TRAILER));
+        let sizes = listing(archives.iter().map(|it| it.shelf.end + ustar::TRAILER));
         let on = |at: usize| {
             let mut texts = Vec::new();
             if matches!(self.packaging, Packaging::Volumes { .. }) {
                 texts.push((LISTING, sizes.clone()));
             }
             if self.spread.rooms.len() > 1 {
-                let volumes = (1..).zip(archives).filter(|(_, archive)| archive.medium == at);
+                let volumes = (1..).zip(archives).filter(|(_, archive)| archive.shelf.medium == at);
                 let volumes: Vec<u32> = volumes.map(|(number, _)| number).collect();
                 let label = self.spread.label(at, &volumes, archives.len());
                 texts.push((LABEL, label.into_bytes()));
@@ -420,19 +418,13 @@ impl Writer {
 }
 
 impl State {
-    /// Bytes of a medium that its volumes have or may come to have.
-    fn promised(&self, medium: usize) -> u64 {
-        let there = self.archives.iter().filter(|archive| archive.medium == medium);
-        there.fold(0, |sum, archive| sum.saturating_add(archive.limit))
-    }
-
     /// One more archive, or volume.
-    fn open(&mut self, path: &Path, limit: u64, medium: usize) -> Result<(), FileError> {
+    fn open(&mut self, path: &Path, shelf: Shelf) -> Result<(), FileError> {
         let file = match self.resumed {
             true => PartFile::resume(path)?,
             false => PartFile::create(path)?,
         };
-        self.archives.push(Archive { file: Arc::new(file), end: 0, limit, medium });
+        self.archives.push(Archive { file: Arc::new(file), shelf });
         Ok(())
     }
 }
@@ -453,17 +445,21 @@ impl Archive {
     ) -> Result<(), FileError> {
         for (head, bytes) in heads {
             let size = bytes.len() as u64;
-            let mut member = Member::start(Arc::clone(&self.file), self.end, head, size)?;
+            let mut member = Member::start(Arc::clone(&self.file), self.shelf.end, head, size)?;
             let written = member.write_all(bytes);
             written.map_err(|error| FileError::io("write", self.file.path(), error))?;
             member.finish()?;
-            self.end += ustar::member_size(size);
+            self.shelf.end += ustar::member_size(size);
         }
-        // An interrupted work may have written further.
-        let length = self.file.as_file().set_len(self.end);
-        length.map_err(|error| FileError::io("cut", self.file.path(), error))?;
+        // An interrupted work may have written further. Not every FAT can cut.
+        let cut = |file: &File| match file.metadata()?.len() > self.shelf.end {
+            true => file.set_len(self.shelf.end),
+            false => Ok(()),
+        };
+        let cut = cut(self.file.as_file());
+        cut.map_err(|error| FileError::io("cut", self.file.path(), error))?;
         let trailer = [0; ustar::TRAILER as usize];
-        let written = self.file.as_file().write_all_at(&trailer, self.end);
+        let written = self.file.as_file().write_all_at(&trailer, self.shelf.end);
         written.map_err(|error| FileError::io("write", self.file.path(), error))?;
         Arc::into_inner(self.file).expect("every member is finished").commit()
     }

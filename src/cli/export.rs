@@ -1,22 +1,24 @@
 //! `gapferry export`: writes images to a signed bundle.
 
+mod told;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-
-use serde_json::json;
 
 use super::args::RegistryArgs;
 use super::bundles::{PackagingArgs, timestamp};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
-use super::output::{bytes, count, escaped};
+use super::media::{self, Labels};
 use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
-use super::space::SpaceArgs;
-use crate::bundle::{Medium, Name, Piece};
-use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
+use super::space::{Needs, SpaceArgs};
+use crate::bundle::{Medium, Name, Piece, Spread};
+use crate::export::{
+    self, BaseBundle, Bases, Journal, JournalError, Order, PackMode, Plan, Summary,
+};
 use crate::files;
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
@@ -33,6 +35,9 @@ EXAMPLES:
   Volumes that fit FAT32, for one site and for 90 days:
     gapferry export -f images.txt -o out --volume-size 4GiB --key release.key \\
       --destination plant-7 --expires 90d
+  Onto three sticks at once, as much to each as it holds, read back from them:
+    gapferry export --lock images.lock --media /media/a,/media/b,/media/c --scratch /var/tmp \
+      --key release.key --read-back
   What the site does not have since the last bundle, as small as it gets:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
   Only what a site's policy lets through:
@@ -157,6 +162,20 @@ impl Args {
             (_, Pack::Always) => PackMode::Always,
         }
     }
+
+    /// What it needs of the places that it writes to.
+    fn needs<'a>(&'a self, bases: &'a Bases, spread: Option<&'a Spread>) -> Needs<'a> {
+        Needs {
+            out: self.packaging.out(),
+            packaging: self.packaging.packaging(),
+            spread,
+            pack: self.pack_mode(),
+            bases,
+            scratch: self.scratch.as_deref(),
+            jobs: self.registries.jobs.into(),
+            journal: None,
+        }
+    }
 }
 
 /// Does it.
@@ -178,35 +197,36 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
     let bases = bases(&args)?;
+    let now = begun(journal.as_ref(), context)?;
+    let spread = spread(&args, &plan, journal.as_ref(), now)?;
+    let needs = Needs { journal: journal.as_ref(), ..args.needs(&bases, spread.as_ref()) };
+    args.space.export(&plan, &needs, context)?;
     if args.dry_run {
-        print_plan(&args, &plan, &bases, context)?;
+        told::print_plan(&args, &plan, &needs, context)?;
         return partial(&pinned.failures, context);
     }
     let chain = chain(&args)?;
     let trusted = (&bases, chain.as_ref());
-    let order = order(&args, &signers, trusted, journal.as_ref(), context)?;
-    let out = &args.packaging.out;
+    let order = order(&args, &signers, trusted, spread.as_ref(), now)?;
+    let out = args.packaging.out();
     let resumed = journal.is_some();
-    if !resumed {
-        args.space.export(&plan, &order, out, context)?;
-    }
     let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
     let summary = summary.map_err(|error| stays(error.into(), &args))?;
-    check(&args, &signers, (&order, &summary), resumed, context)?;
-    print_summary(&args, &plan, &summary, context)?;
+    let labels = check(&args, &signers, (&order, &summary), resumed, context)?;
+    told::print_summary(&args, (&plan, &summary), &labels, context)?;
     partial(&pinned.failures, context)
 }
 
 /// What an interrupted export left, unless it is to be given up.
 fn unfinished(args: &Args) -> Result<Option<Journal>, Failure> {
-    let (out, packaging) = (&args.packaging.out, args.packaging.packaging());
+    let packaging = args.packaging.packaging();
     if args.dry_run {
         return Ok(None);
     }
     if args.restart {
-        Journal::discard(out, packaging)?;
+        Journal::discard(&args.packaging.places(), packaging)?;
     }
-    Ok(Journal::find(out, packaging)?)
+    Ok(Journal::find(args.packaging.out(), packaging)?)
 }
 
 /// Tags that name something else than they did when the export was begun.
@@ -230,7 +250,7 @@ fn moved(images: &[PinnedImage], journal: Option<&Journal>) -> Result<(), Failur
 
 /// Says that what was written is not lost.
 fn stays(failure: Failure, args: &Args) -> Failure {
-    let journal = Journal::place(&args.packaging.out, args.packaging.packaging());
+    let journal = Journal::place(args.packaging.out(), args.packaging.packaging());
     match journal.exists() && failure.code != "other-export" {
         true => failure.and_hint("what was written stays: the same command goes on with it"),
         false => failure,
@@ -272,18 +292,48 @@ fn chain(args: &Args) -> Result<Option<Chain>, Failure> {
     chain.map(Some).map_err(|error| Failure::from(error).at(directory.display()))
 }
 
-fn order<'a>(
-    args: &'a Args,
-    signers: &'a [Box<dyn Signer>],
-    (bases, chain): (&'a Bases, Option<&'a Chain>),
-    journal: Option<&Journal>,
-    context: &Context,
-) -> Result<Order<'a>, Failure> {
+/// When the export was begun.
+fn begun(journal: Option<&Journal>, context: &Context) -> Result<u64, Failure> {
     let now = context.signing_time()?;
     // An export that goes on ends with the bytes that it would have had. A time to come is no time
     // at which anything was begun.
     let begun = journal.map(|journal| journal.begun().created);
-    let now = begun.filter(|begun| *begun <= now).unwrap_or(now);
+    Ok(begun.filter(|begun| *begun <= now).unwrap_or(now))
+}
+
+/// What goes to which medium.
+fn spread(
+    args: &Args,
+    plan: &Plan,
+    journal: Option<&Journal>,
+    now: u64,
+) -> Result<Option<Spread>, Failure> {
+    let packing = args.pack_mode() != PackMode::Never;
+    if let Some(other) = journal.filter(|it| it.begun().rooms.len() != args.packaging.media.len()) {
+        return Err(JournalError::Other(other.path().to_owned()).into());
+    }
+    if !args.packaging.media.is_empty() && packing && args.scratch.is_none() {
+        let message = "layers are held while they are packed, and not on the media";
+        let failure = Failure::new(Exit::Usage, "no-scratch", message);
+        return Err(failure.hint("name a directory with --scratch; or pack none: --store-layers"));
+    }
+    let (stream, sequence) = (args.stream.as_str(), args.sequence.unwrap_or(now));
+    let title = format!("stream {stream}, sequence {sequence}");
+    let documents = plan.documents.values().map(|document| document.raw().len() as u64);
+    let heads = plan.head_bytes(packing);
+    // Documents stand in the journal, and what becomes head files.
+    let noted = documents.fold(heads.saturating_mul(2), u64::saturating_add);
+    let rooms = journal.map(|journal| journal.begun().rooms.as_slice());
+    media::spread(&args.packaging, title, (heads, noted), rooms)
+}
+
+fn order<'a>(
+    args: &'a Args,
+    signers: &'a [Box<dyn Signer>],
+    (bases, chain): (&'a Bases, Option<&'a Chain>),
+    spread: Option<&'a Spread>,
+    now: u64,
+) -> Result<Order<'a>, Failure> {
     let expires = match args.expires {
         None => None,
         Some(Expiry::At(time)) => Some(time),
@@ -300,6 +350,7 @@ fn order<'a>(
     let sequence = args.sequence.unwrap_or(now);
     Ok(Order {
         packaging: args.packaging.packaging(),
+        spread,
         stream: args.stream.clone(),
         epoch: args.epoch,
         chain,
@@ -332,18 +383,18 @@ fn previous(args: &Args, sequence: u64) -> Result<Option<Digest>, Failure> {
 }
 
 /// Verifies what was written as its receiver will: always the head files and the manifests, and
-/// the blobs on demand, or when some were written by an earlier run.
+/// the blobs on demand, or when some were written by an earlier run. Which volumes lie on which medium.
 fn check(
     args: &Args,
     signers: &[Box<dyn Signer>],
     (order, summary): (&Order<'_>, &Summary),
     resumed: bool,
     context: &Context,
-) -> Result<(), Failure> {
+) -> Result<Labels, Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
     let epoch = Some(summary.seal.epoch);
     let site = Site { name: args.destination.clone(), epoch, ..Site::at(order.created) };
-    let written = [args.packaging.out.clone()];
+    let written = args.packaging.places();
     if args.read_back {
         forget(&Medium::gather(&written)?)?;
     }
@@ -355,7 +406,10 @@ fn check(
     if args.read_back || resumed {
         super::verify::prove(bundle.get(), context)?;
     }
-    Ok(())
+    if args.read_back {
+        media::read_back(&args.packaging, bundle.get())?;
+    }
+    Ok(media::labels(&args.packaging, bundle.get().medium()))
 }
 
 /// What is proven next is to come from the medium, and not from what the system has in memory.
@@ -363,72 +417,4 @@ fn forget(medium: &Medium) -> Result<(), Failure> {
     let written: BTreeSet<PathBuf> =
         medium.paths().filter_map(|path| medium.get(path)).map(Piece::file).collect();
     Ok(written.iter().try_for_each(|file| files::forget_written(file))?)
-}
-
-/// What would travel. What packing saves only shows when layers are read.
-fn print_plan(args: &Args, plan: &Plan, bases: &Bases, context: &Context) -> Result<(), Failure> {
-    let (images, documents, blobs) = (plan.images.len(), plan.documents.len(), plan.blobs.len());
-    let (size, packing) = (plan.blob_bytes(), args.pack_mode() != PackMode::Never);
-    let held: Vec<u64> =
-        plan.blobs.iter().filter_map(|blob| Some(bases.blob(&blob.descriptor)?.size)).collect();
-    let held_size: u64 = held.iter().sum();
-    let new = size.saturating_sub(held_size);
-    if context.json() {
-        return context.print_json(&json!({
-            "images": images, "documents": documents, "blobs": blobs, "blobBytes": size,
-            "heldBlobs": held.len(), "heldBytes": held_size, "newBytes": new, "packing": packing,
-        }));
-    }
-    let mut text = String::new();
-    for image in &plan.images {
-        text += &format!("{}  {}\n", image.digest, image.name);
-    }
-    text += &format!(
-        "would write {}: {}, {} of {}\n",
-        count(images, "image"),
-        count(documents, "document"),
-        count(blobs, "blob"),
-        bytes(size)
-    );
-    if !held.is_empty() {
-        let held = count(held.len(), "blob");
-        text += &format!("the destination holds {held} of {}\n", bytes(held_size));
-    }
-    text += &match packing {
-        true => format!("at most {} would travel, and less where packing pays\n", bytes(new)),
-        false => format!("{} would travel\n", bytes(new)),
-    };
-    context.print(&text)
-}
-
-fn print_summary(
-    args: &Args,
-    plan: &Plan,
-    summary: &Summary,
-    context: &Context,
-) -> Result<(), Failure> {
-    let (out, seal) = (args.packaging.out.to_string_lossy(), &summary.seal);
-    if context.json() {
-        return context.print_json(&json!({
-            "bundle": out,
-            "seal": summary.seal_digest,
-            "stream": seal.stream.as_str(),
-            "sequence": seal.sequence,
-            "images": seal.images,
-            "files": seal.files,
-            "bytes": seal.bytes,
-            "readBack": args.read_back,
-        }));
-    }
-    let what = if args.read_back { "written, read back and verified" } else { "written" };
-    context.print(&format!(
-        "{what}: {}\n{}, {}, {}\nstream {}, sequence {}\nseal {}\n",
-        escaped(&out),
-        count(plan.images.len(), "image"),
-        count(seal.files, "file"),
-        bytes(seal.bytes),
-        seal.stream.as_str(),
-        seal.sequence,
-        summary.seal_digest
-    ))
 }

@@ -23,6 +23,7 @@ mod inspect;
 mod key;
 mod lock;
 mod man;
+mod media;
 mod memory;
 mod output;
 mod policy;

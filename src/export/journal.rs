@@ -57,6 +57,9 @@ pub struct Begun {
     pub options: Digest,
     /// When the bundle is made, in seconds since 1970.
     pub created: u64,
+    /// Bytes for volumes on each medium, in their order; none when there is one place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<u64>,
 }
 
 /// The journal of an export that is under way.
@@ -219,17 +222,19 @@ impl Journal {
         file.write_all(text).map_err(|error| FileError::io("write", &self.path, error))
     }
 
-    /// Gives up what an interrupted export left at `out`. Without a journal nothing is removed.
+    /// Gives up what an interrupted export left in these places, of which the first has the journal.
+    /// Without a journal nothing is removed.
     ///
     /// # Errors
     /// [`JournalError::File`]: among them that the other export is still running.
-    pub fn discard(out: &Path, packaging: Packaging) -> Result<(), JournalError> {
-        let path = Journal::place(out, packaging);
+    pub fn discard(outs: &[PathBuf], packaging: Packaging) -> Result<(), JournalError> {
+        let Some(first) = outs.first() else { return Ok(()) };
+        let path = Journal::place(first, packaging);
         if path.symlink_metadata().is_err() {
             return Ok(());
         }
         let _locked = files::open_locked(&path)?;
-        Writer::discard(out, packaging)?;
+        outs.iter().try_for_each(|out| Writer::discard(out, packaging))?;
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(FileError::io("remove", &path, error).into())
@@ -268,12 +273,15 @@ impl Journal {
         !self.noted.load(Ordering::Relaxed)
     }
 
+    /// True when it says that blob `at` of the plan is aboard.
+    pub fn says(&self, at: usize, blob: &PlannedBlob) -> bool {
+        let entry = self.records.get(&at).map(|record| (record.entry.digest, record.entry.size));
+        entry == Some((blob.descriptor.digest, blob.descriptor.size))
+    }
+
     /// What became of blob `at` of the plan before the interruption; `None` when nothing did.
     pub(super) fn carried(&self, at: usize, blob: &PlannedBlob) -> Option<Carried> {
-        let record = self.records.get(&at)?;
-        let same = (record.entry.digest, record.entry.size)
-            == (blob.descriptor.digest, blob.descriptor.size);
-        record.clone().carried().filter(|_| same)
+        self.records.get(&at).filter(|_| self.says(at, blob))?.clone().carried()
     }
 
     /// Notes what became of blob `at` of the plan. What cannot be noted is done again.

@@ -17,7 +17,7 @@ mod turns;
 pub use base::{BaseBundle, Bases};
 pub use fetch::fetch_documents;
 pub use journal::{Begun, Journal, JournalError};
-pub use plan::{Plan, PlannedBlob, plan};
+pub use plan::{Plan, PlannedBlob, plan, scratch_peak};
 pub use run::{Order, Summary, write};
 
 use crate::bundle::{Name, WriteError};

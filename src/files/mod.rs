@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 
 pub use cached::forget_written;
 pub use lock::Lock;
-pub use part::{PartFile, open_locked};
+pub use part::{PartFile, open_locked, unfinished_bytes};
 pub use section::Section;
 pub use space::{FAT_LIMIT, Space};
 

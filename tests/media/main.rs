@@ -4,6 +4,9 @@
 #[path = "../support/command.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod command;
+mod filesystems;
+mod mounted;
+mod spreading;
 mod staging;
 
 use std::collections::BTreeMap;

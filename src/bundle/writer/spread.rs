@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bundle::ustar;
 use crate::bundle::volumes::number_list;
 
 /// What every label begins with.
@@ -14,6 +15,35 @@ pub struct Room {
     pub root: PathBuf,
     /// The most bytes of volumes.
     pub bytes: u64,
+}
+
+/// A volume: where its members end, how many bytes it may have, and which medium it is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shelf {
+    pub end: u64,
+    pub limit: u64,
+    pub medium: usize,
+}
+
+/// Where a member goes.
+pub(super) enum Choice {
+    /// To a volume that there is.
+    Volume(usize),
+    /// To a new one.
+    New(Shelf),
+    /// Nowhere; the most bytes that are left on a medium.
+    Nowhere(u64),
+}
+
+/// How a bundle comes to lie on its media.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spreading {
+    /// Bytes of volumes for each medium.
+    pub media: Vec<u64>,
+    /// How many volumes.
+    pub volumes: usize,
+    /// Bytes of blobs for which there is no room.
+    pub over: u64,
 }
 
 /// The media that a bundle is spread over.
@@ -29,6 +59,44 @@ impl Spread {
     /// One place with room for everything.
     pub(super) fn single(root: PathBuf) -> Spread {
         Spread { rooms: vec![Room { root, bytes: u64::MAX }], title: String::new() }
+    }
+
+    /// Where a member of `needed` bytes goes, the end of its archive included: to the first volume with
+    /// room for it, or to a new one on the first medium with room, of at most `limit` bytes.
+    pub(super) fn choose<'a>(
+        &self,
+        shelves: impl Iterator<Item = &'a Shelf> + Clone,
+        limit: u64,
+        needed: u64,
+    ) -> Choice {
+        if let Some(at) = shelves.clone().position(|shelf| shelf.limit - shelf.end >= needed) {
+            return Choice::Volume(at);
+        }
+        // A volume may come to have all that it is allowed to.
+        let mut left: Vec<u64> = self.rooms.iter().map(|room| room.bytes).collect();
+        shelves.for_each(|it| left[it.medium] = left[it.medium].saturating_sub(it.limit));
+        match left.iter().position(|left| *left >= needed) {
+            Some(medium) => Choice::New(Shelf { end: 0, limit: limit.min(left[medium]), medium }),
+            None => Choice::Nowhere(left.into_iter().max().unwrap_or(0)),
+        }
+    }
+
+    /// How blobs of these sizes will lie, in volumes of at most `limit` bytes.
+    pub fn plan(&self, limit: u64, sizes: impl IntoIterator<Item = u64>) -> Spreading {
+        let (mut shelves, mut over) = (Vec::<Shelf>::new(), 0_u64);
+        for size in sizes {
+            let member = ustar::member_size(size);
+            let needed = member.saturating_add(ustar::TRAILER);
+            match self.choose(shelves.iter(), limit, needed) {
+                _ if needed > limit => over = over.saturating_add(size),
+                Choice::Volume(at) => shelves[at].end += member,
+                Choice::New(shelf) => shelves.push(Shelf { end: member, ..shelf }),
+                Choice::Nowhere(_) => over = over.saturating_add(size),
+            }
+        }
+        let mut media = vec![0; self.rooms.len()];
+        shelves.iter().for_each(|shelf| media[shelf.medium] += shelf.end + ustar::TRAILER);
+        Spreading { media, volumes: shelves.len(), over }
     }
 
     /// What the label of medium `at` begins with, finished or not.
@@ -55,6 +123,25 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn media_are_filled_one_after_the_other() {
+        let room = |bytes| Room { root: "m".into(), bytes };
+        let spread = |rooms: &[u64]| Spread {
+            rooms: rooms.iter().map(|bytes| room(*bytes)).collect(),
+            title: String::new(),
+        };
+        // Members of 1024 bytes; three in a volume, and the end of it.
+        let plan = |rooms: &[u64], count| spread(rooms).plan(4096, vec![512; count]);
+        let on = |media: &[u64], volumes, over| Spreading { media: media.to_vec(), volumes, over };
+        assert_eq!(plan(&[8192, 8192], 7), on(&[8192, 2048], 3, 0));
+        assert_eq!(plan(&[8191, 8192], 6), on(&[7168, 2048], 3, 0));
+        assert_eq!(plan(&[2047, 2048], 1), on(&[0, 2048], 1, 0));
+        assert_eq!(plan(&[2047, 2048], 3), on(&[0, 2048], 1, 1024));
+        assert_eq!(plan(&[u64::MAX], 4), on(&[6144], 2, 0));
+        // Too large for a volume, though not for the medium.
+        assert_eq!(spread(&[1 << 20]).plan(4096, [4000, 1]), on(&[2048], 1, 4000));
+    }
 
     #[test]
     fn a_label_is_for_people() {
