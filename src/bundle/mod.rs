@@ -35,7 +35,8 @@ pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
 pub use volumes::{LABEL, LISTING, number_list, volume_name};
 pub use writer::{
-    BlobWriter, Held as HeldBlob, Packaging, Room, Spread, Spreading, WriteError, Writer,
+    BlobWriter, Changer, Held as HeldBlob, NotChanged, Packaging, Room, Spread, Spreading,
+    WriteError, Writer, is_fresh,
 };
 
 pub use crate::trust::{InvalidName, InvalidTimestamp, Name, Timestamp};

@@ -5,20 +5,23 @@
 //! alone. The seal comes last; until it (or the archive that holds it) has its name, there is no
 //! bundle. Normative text: `formats/packaging.md`.
 
+mod archive;
 mod blob;
+mod change;
 mod leftovers;
 mod spread;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use blob::{BlobWriter, Held};
+pub use change::{Changer, NotChanged};
+pub use leftovers::is_fresh;
 pub use spread::{Room, Spread, Spreading};
 
+use self::archive::Archive;
 use self::blob::{Member, Sink};
 use self::leftovers::{Leftovers, refuse_existing};
 use self::spread::{Choice, Shelf};
@@ -74,6 +77,9 @@ pub enum WriteError {
     /// What lies there is another medium of the set, or of another. The input's fault.
     #[error("{} is not the medium that it was when the export was begun", .0.display())]
     OtherMedium(PathBuf),
+    /// The next medium did not come. The environment's fault.
+    #[error("no medium came after medium {0}")]
+    NotChanged(usize),
 }
 
 /// A bundle that is being written. Dropped before [`Writer::finish`], it leaves no bundle, and
@@ -81,28 +87,25 @@ pub enum WriteError {
 pub struct Writer {
     /// The place, or the first of several.
     out: PathBuf,
-    spread: Spread,
     packaging: Packaging,
+    /// Who changes the media, if they are written one after the other.
+    changer: Option<Box<dyn Changer>>,
     /// A directory a place; none of an archive.
     made: Mutex<Vec<Leftovers>>,
     state: Mutex<State>,
 }
 
 /// What has been announced.
-#[derive(Default)]
 struct State {
     places: BTreeMap<BlobPath, Place>,
     archives: Vec<Archive>,
+    spread: Spread,
+    /// The medium that is in the drive; the first when all are there at once.
+    medium: usize,
     /// An interrupted work is taken up.
     resumed: bool,
     /// What is unfinished stays for later.
     kept: bool,
-}
-
-/// An archive or a volume.
-struct Archive {
-    file: Arc<PartFile>,
-    shelf: Shelf,
 }
 
 /// Where a blob goes: which archive, and the offset of its header.
@@ -124,7 +127,7 @@ impl Writer {
         }
         refuse_existing(out)?;
         files::create_directories(&files::parent(out))?;
-        Writer::begin(Spread::single(out.to_owned()), packaging, Vec::new(), State::default())
+        Writer::begin(State::of(Spread::single(out.to_owned())), packaging, Vec::new(), None)
     }
 
     /// Starts a bundle whose volumes are spread over several media.
@@ -137,7 +140,22 @@ impl Writer {
         for (at, room) in spread.rooms.iter().enumerate().filter(|_| spread.rooms.len() > 1) {
             files::write_atomic(&room.root.join(LABEL), spread.unfinished(at).as_bytes())?;
         }
-        Writer::begin(spread, packaging, made, State::default())
+        Writer::begin(State::of(spread), packaging, made, None)
+    }
+
+    /// Starts a bundle whose media are written one after the other.
+    ///
+    /// # Errors
+    /// As [`Writer::create_on`].
+    pub fn create_in_turn(
+        spread: Spread,
+        packaging: Packaging,
+        changer: Box<dyn Changer>,
+    ) -> Result<Writer, WriteError> {
+        let root = &spread.rooms[0].root;
+        let made = vec![Leftovers::create(root)?];
+        files::write_atomic(&root.join(LABEL), spread.unfinished(0).as_bytes())?;
+        Writer::begin(State::of(spread), packaging, made, Some(changer))
     }
 
     /// Takes up a bundle at `out` whose writing was interrupted. What is there is used only where
@@ -165,8 +183,8 @@ impl Writer {
         };
         // The first media may be sealed already; the bundle is not whole before all are.
         made.iter().try_for_each(Leftovers::unseal)?;
-        let state = State { resumed: true, kept: true, ..State::default() };
-        Writer::begin(spread, packaging, made, state)
+        let state = State { resumed: true, kept: true, ..State::of(spread) };
+        Writer::begin(state, packaging, made, None)
     }
 
     /// Removes what an interrupted work left at `out`. A finished bundle stays.
@@ -181,12 +199,12 @@ impl Writer {
     }
 
     fn begin(
-        spread: Spread,
+        mut state: State,
         packaging: Packaging,
         made: Vec<Leftovers>,
-        mut state: State,
+        changer: Option<Box<dyn Changer>>,
     ) -> Result<Writer, WriteError> {
-        let out = spread.rooms[0].root.clone();
+        let out = state.spread.rooms[0].root.clone();
         match packaging {
             Packaging::Directory => files::create_directories(&out.join(BLOB_DIRECTORY))?,
             Packaging::Archive => {
@@ -195,11 +213,15 @@ impl Writer {
             Packaging::Volumes { .. } => {}
         }
         let (made, state) = (Mutex::new(made), Mutex::new(state));
-        Ok(Writer { out, spread, packaging, made, state })
+        Ok(Writer { out, packaging, changer, made, state })
     }
 
-    /// From now on an interruption leaves what was written, to be taken up later.
+    /// From now on an interruption leaves what was written, to be taken up later. What is on media
+    /// that are changed cannot be.
     pub fn keep_unfinished(&self) {
+        if self.is_in_turn() {
+            return;
+        }
         self.state().kept = true;
         self.made().iter_mut().for_each(Leftovers::keep);
     }
@@ -238,7 +260,7 @@ impl Writer {
     fn place(&self, blob: BlobPath) -> (Place, Option<Arc<PartFile>>) {
         let state = self.state();
         let place = state.places[&blob];
-        (place, state.archives.get(place.archive).map(|archive| Arc::clone(&archive.file)))
+        (place, state.archives.get(place.archive).and_then(|archive| archive.file.clone()))
     }
 
     /// Gives `blob` of `size` bytes its place, behind all that were announced before. In volumes
@@ -257,17 +279,16 @@ impl Writer {
         if needed > limit {
             return Err(WriteError::VolumeTooSmall { blob, size, limit });
         }
-        let shelves = state.archives.iter().map(|archive| &archive.shelf);
-        let archive = match self.spread.choose(shelves, limit, needed) {
-            _ if self.packaging == Packaging::Directory => 0,
-            Choice::Volume(at) => at,
-            Choice::Nowhere(left) => return Err(WriteError::NoRoom { blob, size, left }),
-            Choice::New(shelf) => {
-                let at = state.archives.len();
-                let number = u32::try_from(at + 1).expect("fewer volumes than files");
-                let root = &self.spread.rooms[shelf.medium].root;
-                state.open(&root.join(volume_name(number)), shelf)?;
-                at
+        let archive = loop {
+            let shelves = state.archives.iter().map(|archive| &archive.shelf);
+            match state.spread.choose(shelves, state.medium, limit, needed) {
+                _ if self.packaging == Packaging::Directory => break 0,
+                Choice::Volume(at) => break at,
+                Choice::Nowhere(left) => return Err(WriteError::NoRoom { blob, size, left }),
+                Choice::New(shelf) if self.is_in_turn() && shelf.medium > state.medium => {
+                    self.change(&mut state)?;
+                }
+                Choice::New(shelf) => break state.add(shelf)?,
             }
         };
         let offset = match state.archives.get_mut(archive) {
@@ -372,23 +393,23 @@ impl Writer {
         let heads = heads.iter().map(|(file, bytes)| ((*file).into(), bytes.as_slice()));
         let heads = heads.chain(outside.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
         let seal = seal.map(|seal| (HeadFile::Seal.into(), seal));
-        let archives = std::mem::take(&mut self.state().archives);
         let made = std::mem::take(&mut *self.made());
+        let mut state = self.state();
         if made.is_empty() {
-            for archive in archives {
+            for archive in &mut state.archives {
                 archive.finish(heads.clone().chain(seal))?;
             }
             return files::sync_directory(&files::parent(&self.out));
         }
-        let texts = self.texts(&archives);
-        for archive in archives {
+        for archive in &mut state.archives {
             archive.finish([])?;
         }
         if self.packaging == Packaging::Directory {
             files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
         }
-        for (directory, texts) in made.iter().zip(&texts) {
-            directory.write(texts)?;
+        // Of media that are changed, the last one is there.
+        for (at, directory) in (state.medium..).zip(&made) {
+            directory.write(&self.texts(&state, at))?;
             directory.write_heads(heads.clone())?;
         }
         // No medium is sealed before all have everything else.
@@ -397,34 +418,51 @@ impl Writer {
         Ok(())
     }
 
-    /// What lies beside the head files for people and for messages, by medium.
-    fn texts(&self, archives: &[Archive]) -> Vec<Vec<(&'static str, Vec<u8>)>> {
-        let sizes = listing(archives.iter().map(|it| it.shelf.end + ustar::TRAILER));
-        let on = |at: usize| {
-            let mut texts = Vec::new();
-            if matches!(self.packaging, Packaging::Volumes { .. }) {
-                texts.push((LISTING, sizes.clone()));
-            }
-            if self.spread.rooms.len() > 1 {
-                let volumes = (1..).zip(archives).filter(|(_, archive)| archive.shelf.medium == at);
-                let volumes: Vec<u32> = volumes.map(|(number, _)| number).collect();
-                let label = self.spread.label(at, &volumes, archives.len());
-                texts.push((LABEL, label.into_bytes()));
-            }
-            texts
-        };
-        (0..self.spread.rooms.len()).map(on).collect()
+    /// What lies beside the head files of medium `at`, for people and for messages.
+    fn texts(&self, state: &State, at: usize) -> Vec<(&'static str, Vec<u8>)> {
+        let mut texts = Vec::new();
+        if matches!(self.packaging, Packaging::Volumes { .. }) {
+            let sizes = state.archives.iter().map(|it| it.shelf.end + ustar::TRAILER);
+            texts.push((LISTING, listing(sizes)));
+        }
+        if state.spread.rooms.len() > 1 {
+            let count = Some(state.archives.len());
+            let label = state.spread.label(at, &state.volumes(at), count);
+            texts.push((LABEL, label.into_bytes()));
+        }
+        texts
     }
 }
 
 impl State {
+    /// Nothing yet.
+    fn of(spread: Spread) -> State {
+        let (places, archives) = (BTreeMap::new(), Vec::new());
+        State { places, archives, spread, medium: 0, resumed: false, kept: false }
+    }
+
+    /// The numbers of the volumes on medium `at`.
+    fn volumes(&self, at: usize) -> Vec<u32> {
+        let volumes = (1..).zip(&self.archives);
+        volumes.filter(|it| it.1.shelf.medium == at).map(|it| it.0).collect()
+    }
+
+    /// One more volume; its place among all.
+    fn add(&mut self, shelf: Shelf) -> Result<usize, FileError> {
+        let at = self.archives.len();
+        let number = u32::try_from(at + 1).expect("fewer volumes than files");
+        let path = self.spread.rooms[shelf.medium].root.join(volume_name(number));
+        self.open(&path, shelf)?;
+        Ok(at)
+    }
+
     /// One more archive, or volume.
     fn open(&mut self, path: &Path, shelf: Shelf) -> Result<(), FileError> {
         let file = match self.resumed {
             true => PartFile::resume(path)?,
             false => PartFile::create(path)?,
         };
-        self.archives.push(Archive { file: Arc::new(file), shelf });
+        self.archives.push(Archive { file: Some(Arc::new(file)), shelf });
         Ok(())
     }
 }
@@ -433,35 +471,9 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let state = self.state();
         if !state.kept {
-            state.archives.iter().for_each(|archive| archive.file.discard());
+            let open = state.archives.iter().filter_map(|archive| archive.file.as_ref());
+            open.for_each(|file| file.discard());
         }
-    }
-}
-
-impl Archive {
-    fn finish<'a>(
-        mut self,
-        heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
-    ) -> Result<(), FileError> {
-        for (head, bytes) in heads {
-            let size = bytes.len() as u64;
-            let mut member = Member::start(Arc::clone(&self.file), self.shelf.end, head, size)?;
-            let written = member.write_all(bytes);
-            written.map_err(|error| FileError::io("write", self.file.path(), error))?;
-            member.finish()?;
-            self.shelf.end += ustar::member_size(size);
-        }
-        // An interrupted work may have written further. Not every FAT can cut.
-        let cut = |file: &File| match file.metadata()?.len() > self.shelf.end {
-            true => file.set_len(self.shelf.end),
-            false => Ok(()),
-        };
-        let cut = cut(self.file.as_file());
-        cut.map_err(|error| FileError::io("cut", self.file.path(), error))?;
-        let trailer = [0; ustar::TRAILER as usize];
-        let written = self.file.as_file().write_all_at(&trailer, self.shelf.end);
-        written.map_err(|error| FileError::io("write", self.file.path(), error))?;
-        Arc::into_inner(self.file).expect("every member is finished").commit()
     }
 }
 

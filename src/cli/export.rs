@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::args::RegistryArgs;
 use super::bundles::{PackagingArgs, timestamp};
+use super::change::{self, ChangeArgs, Drive, Why};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
@@ -15,7 +16,7 @@ use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
 use super::space::{Needs, SpaceArgs};
-use crate::bundle::{Medium, Name, Piece, Spread};
+use crate::bundle::{Medium, Name, Piece, Spread, Writer};
 use crate::export::{
     self, BaseBundle, Bases, Journal, JournalError, Order, PackMode, Plan, Summary,
 };
@@ -38,6 +39,9 @@ EXAMPLES:
   Onto three sticks at once, as much to each as it holds, read back from them:
     gapferry export --lock images.lock --media /media/a,/media/b,/media/c --scratch /var/tmp \
       --key release.key --read-back
+  Onto three sticks, one after the other in one drive, asking for each:
+    gapferry export --lock images.lock --media /media/stick --media-count 3 --scratch /var/tmp \
+      --key release.key --read-back
   What the site does not have since the last bundle, as small as it gets:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
   Only what a site's policy lets through:
@@ -59,6 +63,8 @@ pub struct Args {
     lock: Option<PathBuf>,
     #[command(flatten)]
     packaging: PackagingArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// The line of bundles that this one continues
     #[arg(long, value_name = "NAME", default_value = "default")]
     stream: Name,
@@ -169,6 +175,7 @@ impl Args {
             out: self.packaging.out(),
             packaging: self.packaging.packaging(),
             spread,
+            in_turn: self.change.media_count.is_some(),
             pack: self.pack_mode(),
             bases,
             scratch: self.scratch.as_deref(),
@@ -183,6 +190,7 @@ impl Args {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    args.change.check(args.packaging.media.len(), context)?;
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
@@ -210,8 +218,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let order = order(&args, &signers, trusted, spread.as_ref(), now)?;
     let out = args.packaging.out();
     let resumed = journal.is_some();
-    let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
-    let summary = summary.map_err(|error| stays(error.into(), &args))?;
+    let summary = match (&spread, args.change.media_count) {
+        (Some(spread), Some(_)) => write_in_turn(&args, &plan, &opener, (&order, spread), context)?,
+        _ => {
+            let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
+            summary.map_err(|error| stays(error.into(), &args))?
+        }
+    };
     let labels = check(&args, &signers, (&order, &summary), resumed, context)?;
     told::print_summary(&args, (&plan, &summary), &labels, context)?;
     partial(&pinned.failures, context)
@@ -220,7 +233,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// What an interrupted export left, unless it is to be given up.
 fn unfinished(args: &Args) -> Result<Option<Journal>, Failure> {
     let packaging = args.packaging.packaging();
-    if args.dry_run {
+    let in_turn = args.change.media_count.is_some();
+    if in_turn && (args.resume || args.restart) {
+        let message = "an export to media that are changed cannot be gone on with";
+        let failure = Failure::new(Exit::Usage, "usage", message);
+        return Err(failure.hint("empty the media that were written, and begin anew"));
+    }
+    if args.dry_run || in_turn {
         return Ok(None);
     }
     if args.restart {
@@ -324,7 +343,42 @@ fn spread(
     // Documents stand in the journal, and what becomes head files.
     let noted = documents.fold(heads.saturating_mul(2), u64::saturating_add);
     let rooms = journal.map(|journal| journal.begun().rooms.as_slice());
-    media::spread(&args.packaging, title, (heads, noted), rooms)
+    let spread = media::spread(&args.packaging, title, (heads, noted), rooms)?;
+    Ok(spread.map(|mut spread| {
+        // Those that come later are taken to be like the first, until they are there.
+        if let (Some(count), [first]) = (args.change.media_count, &spread.rooms[..]) {
+            spread.rooms = vec![first.clone(); count.into()];
+        }
+        spread
+    }))
+}
+
+/// Writes media one after the other.
+fn write_in_turn(
+    args: &Args,
+    plan: &Plan,
+    opener: &Opener,
+    (order, spread): (&Order<'_>, &Spread),
+    context: &Context,
+) -> Result<Summary, Failure> {
+    let (medium, why) = (&args.packaging.media[0], Why::default());
+    let drive = Drive {
+        root: medium.root.clone(),
+        count: spread.rooms.len(),
+        command: args.change.media_command.clone(),
+        most: medium.most,
+        spare: media::spare(plan.head_bytes(order.pack != PackMode::Never)),
+        read_back: args.read_back,
+        is_own: change::is_own(&medium.root)?,
+        why: why.clone(),
+        progress: context.shared_progress(),
+    };
+    let writer = Writer::create_in_turn(spread.clone(), order.packaging, Box::new(drive))?;
+    let written = export::write_in_turn(plan, opener, writer, order, context.progress());
+    written.map_err(|error| {
+        let why = why.lock().expect("no thread panics with the lock").take();
+        why.unwrap_or_else(|| error.into())
+    })
 }
 
 fn order<'a>(
@@ -400,6 +454,15 @@ fn check(
     }
     let known = order.chain.map_or(0, |chain| chain.newest().number.into());
     let anchor = Anchor::Keys { keys: Keyring::of_all(keys)?, known };
+    if args.change.media_count.is_some() {
+        // The other media are not there.
+        let last = verify::outline(&written, Some((&anchor, &site)))
+            .map_err(|error| Failure::from(error).at("the last medium"))?;
+        if args.read_back {
+            media::prove_alone(args.packaging.out(), Some(&last.sums))?;
+        }
+        return Ok(Labels::new());
+    }
     let bundle = verify::verify(&written, &anchor, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
     // What a journal says was written before is as good as the medium that it lay on.

@@ -1,15 +1,16 @@
 //! `--media`: how much goes to which medium, whether all of it fits, and what each label says.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::bundles::PackagingArgs;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, escaped};
-use crate::bundle::{BundlePath, Medium, Packaging, Room, Spread, number_list};
-use crate::files::{self, FAT_LIMIT, Space};
+use crate::bundle::{BundlePath, Medium, Packaging, Piece, Room, Spread, Sums, number_list};
+use crate::files::{self, FAT_LIMIT, FileError, Space};
+use crate::oci::{Digest, Hasher, MARK_BLOCK, read_block};
 use crate::verify::{Contents, Location, VerifyError};
 
 /// What each medium needs beside volumes and head files: blocks that are not full, and directories.
@@ -39,13 +40,18 @@ pub fn spread(
     let (mut rooms, mut free) = (Vec::new(), Free::new());
     for (at, medium) in args.media.iter().enumerate() {
         let first = if at == 0 { journal } else { 0 };
-        let spare = heads.saturating_add(SPARE).saturating_add(first);
+        let spare = spare(heads).saturating_add(first);
         let bytes = room(args, at, &mut free)?.saturating_sub(spare);
         // What was promised to volumes when the export was begun is there, in part as volumes.
         let bytes = begun.and_then(|rooms| rooms.get(at)).copied().unwrap_or(bytes);
         rooms.push(Room { root: medium.root.clone(), bytes });
     }
     Ok(Some(Spread { rooms, title }))
+}
+
+/// What a medium needs beside volumes: `heads` bytes of head files, and what is not content.
+pub fn spare(heads: u64) -> u64 {
+    heads.saturating_add(SPARE)
 }
 
 /// Bytes for medium `at`. Media on one file system share what is free there.
@@ -74,27 +80,31 @@ fn room(args: &PackagingArgs, at: usize, free: &mut Free) -> Result<u64, Failure
     Ok(most)
 }
 
-/// Refuses what does not fit the media, with all figures. `sizes` are those of all documents and
-/// blobs, in bytes, in their order.
+/// Refuses what does not fit the media, which are there at once or come in turn, with all figures.
+/// `sizes` are those of all documents and blobs, in bytes, in their order.
 ///
 /// # Errors
 /// `no-space`.
 pub fn check(
     spread: &Spread,
-    limit: u64,
+    (limit, in_turn): (u64, bool),
     sizes: impl IntoIterator<Item = u64>,
 ) -> Result<(), Failure> {
-    let planned = spread.plan(limit, sizes);
+    let planned = spread.plan(limit, sizes, in_turn);
     if planned.over == 0 {
         return Ok(());
     }
-    let rooms = spread.rooms.iter().map(|room| {
+    let mut rooms = spread.rooms.clone();
+    // Those that come in turn are taken to be all alike.
+    let times = if in_turn { format!(" on each of {}", rooms.len()) } else { String::new() };
+    rooms.truncate(if in_turn { 1 } else { rooms.len() });
+    let rooms = rooms.iter().map(|room| {
         let place = room.root.display();
         format!("{} on {}", bytes(room.bytes), escaped(&place.to_string()))
     });
     let needed = planned.media.iter().fold(planned.over, |sum, it| sum.saturating_add(*it));
     let message = format!(
-        "needs {} in volumes; there is room for {}; {} would not fit",
+        "needs {} in volumes; there is room for {}{times}; {} would not fit",
         bytes(needed),
         rooms.collect::<Vec<_>>().join(", "),
         bytes(planned.over)
@@ -131,6 +141,42 @@ pub fn read_back(args: &PackagingArgs, contents: &Contents) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// Reads a medium that is there alone back: every blob is what its name says; and what stands in `sums`,
+/// if they are known.
+///
+/// # Errors
+/// `damaged`; when a file cannot be read.
+pub fn prove_alone(root: &Path, sums: Option<&Sums>) -> Result<(), Failure> {
+    let medium = Medium::gather(&[root.to_owned()])?;
+    let files: BTreeSet<PathBuf> =
+        medium.paths().filter_map(|path| medium.get(path)).map(Piece::file).collect();
+    files.iter().try_for_each(|file| files::forget_written(file))?;
+    for path in medium.paths() {
+        let expected = match path {
+            BundlePath::Blob(blob) => Some(blob.digest()),
+            path => sums.and_then(|sums| sums.get(path)).copied(),
+        };
+        let Some((piece, expected)) = medium.get(path).zip(expected) else { continue };
+        if digest(piece)? != expected {
+            let at = Location { file: piece.file(), offset: piece.offset(), length: piece.size };
+            return Err(VerifyError::Damaged { path: *path, at }.into());
+        }
+    }
+    Ok(())
+}
+
+fn digest(piece: &Piece) -> Result<Digest, FileError> {
+    let (mut reader, mut hasher) = (piece.open()?, Hasher::sha256());
+    let mut block = vec![0; MARK_BLOCK];
+    loop {
+        let count = read_block(&mut reader, &mut block);
+        match count.map_err(|error| FileError::io("read", &piece.file(), error))? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&block[..count]),
+        }
+    }
 }
 
 /// The labels for people.
@@ -194,8 +240,10 @@ mod tests {
         let room = |root: &str| Room { root: root.into(), bytes: 4096 };
         let rooms = vec![room("/m/a"), room("/m/b")];
         let spread = Spread { rooms, title: String::new() };
-        assert_eq!(check(&spread, 4096, [512; 6]), Ok(()));
-        let refused = check(&spread, 4096, [512; 7]).unwrap_err();
+        assert_eq!(check(&spread, (4096, false), [512; 6]), Ok(()));
+        let in_turn = check(&spread, (4096, true), [512; 7]).unwrap_err();
+        assert!(in_turn.message.contains("for 4.00 KiB on /m/a on each of 2; "));
+        let refused = check(&spread, (4096, false), [512; 7]).unwrap_err();
         assert_eq!((refused.exit, refused.code), (Exit::Failed, "no-space"));
         assert_eq!(
             refused.message,

@@ -8,6 +8,7 @@
 
 mod args;
 mod bundles;
+mod change;
 mod classify;
 mod completions;
 mod context;

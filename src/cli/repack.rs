@@ -53,7 +53,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match (&spread, packaging) {
         (Some(_), _) if args.space.no_space_check => {}
         (Some(spread), Packaging::Volumes { limit }) => {
-            media::check(spread, limit, contents.places().into_iter().map(|(_, size)| size))?;
+            media::check(
+                spread,
+                (limit, false),
+                contents.places().into_iter().map(|(_, size)| size),
+            )?;
         }
         _ => args.space.check(out, packaging, contents.seal().bytes)?,
     }

@@ -79,7 +79,11 @@ impl SpaceArgs {
             (Some(spread), Packaging::Volumes { limit }) => {
                 let blobs = plan.blobs.iter().map(|blob| &blob.descriptor);
                 let blobs = blobs.filter(|blob| needs.bases.blob(blob).is_none());
-                media::check(spread, limit, documents.chain(blobs.map(|blob| blob.size)))
+                media::check(
+                    spread,
+                    (limit, needs.in_turn),
+                    documents.chain(blobs.map(|blob| blob.size)),
+                )
             }
             (_, packaging) => {
                 let files = new.iter().copied().chain(documents);
@@ -106,6 +110,8 @@ pub struct Needs<'a> {
     pub packaging: Packaging,
     /// What goes to which medium.
     pub spread: Option<&'a Spread>,
+    /// Whether the media come one after the other.
+    pub in_turn: bool,
     /// Which layers are packed.
     pub pack: PackMode,
     /// What the destination holds.

@@ -66,7 +66,8 @@ pub struct Begun {
 pub struct Journal {
     path: PathBuf,
     begun: Begun,
-    file: Mutex<File>,
+    /// `None` for an export that cannot be taken up.
+    file: Option<Mutex<File>>,
     /// Documents that were fetched.
     documents: BTreeMap<Digest, String>,
     /// Blobs that were written, by their place in the plan.
@@ -181,12 +182,20 @@ impl Journal {
         records: BTreeMap<usize, Record>,
     ) -> Journal {
         let noted = AtomicBool::new(!records.is_empty());
-        Journal { path, begun, file: Mutex::new(file), documents, records, noted }
+        Journal { path, begun, file: Some(Mutex::new(file)), documents, records, noted }
+    }
+
+    /// A journal that nobody writes.
+    pub(super) fn none(begun: Begun) -> Journal {
+        let (documents, records) = (BTreeMap::new(), BTreeMap::new());
+        let noted = AtomicBool::new(false);
+        Journal { path: PathBuf::new(), begun, file: None, documents, records, noted }
     }
 
     /// The next line begins at this byte.
     fn go_on(&self, end: u64) -> Result<(), FileError> {
-        let mut file = self.file.lock().expect("no thread panics with the lock");
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().expect("no thread panics with the lock");
         let cut = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end)));
         cut.map(drop).map_err(|error| FileError::io("cut", &self.path, error))
     }
@@ -218,7 +227,8 @@ impl Journal {
     }
 
     fn append(&self, text: &[u8]) -> Result<(), FileError> {
-        let mut file = self.file.lock().expect("no thread panics with the lock");
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().expect("no thread panics with the lock");
         file.write_all(text).map_err(|error| FileError::io("write", &self.path, error))
     }
 
@@ -299,6 +309,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`].
     pub fn remove(self) -> Result<(), JournalError> {
+        if self.file.is_none() {
+            return Ok(());
+        }
         match std::fs::remove_file(&self.path) {
             // Gone with the directory of a bundle that was given up.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

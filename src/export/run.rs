@@ -140,6 +140,32 @@ pub fn write(
         }
     };
     writer.sweep();
+    carry_out(plan, sources, order, (writer, journal), progress)
+}
+
+/// The same with a writer whose media are changed. It is not taken up when it is interrupted.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_in_turn(
+    plan: &Plan,
+    sources: &Opener,
+    writer: Writer,
+    order: &Order<'_>,
+    progress: &dyn Progress,
+) -> Result<Summary, ExportError> {
+    authorise(order)?;
+    let journal = Journal::none(order.begun(plan));
+    carry_out(plan, sources, order, (writer, journal), progress)
+}
+
+fn carry_out(
+    plan: &Plan,
+    sources: &Opener,
+    order: &Order<'_>,
+    (writer, journal): (Writer, Journal),
+    progress: &dyn Progress,
+) -> Result<Summary, ExportError> {
     let written = fill(plan, sources, (&writer, &journal), order, progress)
         .and_then(|heads| seal(plan, order, heads, writer));
     if written.is_ok() || journal.is_empty() {
@@ -292,19 +318,23 @@ fn store(
                 held.push(Held { blob: entry.clone(), home });
             }
             None => {
-                writer.announce(blob.path, blob.descriptor.size)?;
+                if !writer.is_in_turn() {
+                    writer.announce(blob.path, blob.descriptor.size)?;
+                }
                 blobs.push((at, blob));
             }
         }
     }
     let places = Places::Beforehand;
     let aboard = resume::aboard(journal, plan, order.bases, writer, places, order.jobs)?;
-    let entries = pool::run(order.jobs, &blobs, |(at, blob)| match aboard.get(at) {
+    let jobs = if writer.is_in_turn() { 1 } else { order.jobs };
+    let entries = pool::run(jobs, &blobs, |(at, blob)| match aboard.get(at) {
         Some(carried) => {
             progress.advance(carried.entry.size);
             Ok(carried.entry.clone())
         }
         None => {
+            writer.announce(blob.path, blob.descriptor.size)?;
             let entry = copy_blob(plan, blob, sources, writer, progress)?;
             writer.keep_unfinished();
             let carried = Carried { entry: entry.clone(), way: Way::Stored, opened: None };

@@ -61,6 +61,19 @@ impl PartFile {
         &self.path
     }
 
+    /// Removes what stands behind `length` bytes, if anything does: not every FAT can cut.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn cut(&self, length: u64) -> Result<(), FileError> {
+        let found = self.file.metadata().map(|found| found.len());
+        let cut = found.and_then(|found| match found > length {
+            true => self.file.set_len(length),
+            false => Ok(()),
+        });
+        cut.map_err(|error| FileError::io("cut", &self.path, error))
+    }
+
     /// Syncs the content and puts the file in its place; the caller syncs the directory.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Bundles on several media: staged one by one, written to many at once, onto file systems that are
 //! full, small, or lose what was written.
 
+mod changing;
 #[path = "../support/command.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod command;

@@ -111,6 +111,12 @@ fn is_label(path: &Path, begins: &str) -> bool {
     label.is_ok_and(|label| label.starts_with(begins.as_bytes()))
 }
 
+/// True when a bundle may be written to `directory`: it is not there, or nothing of anybody's is in it.
+pub fn is_fresh(directory: &Path) -> bool {
+    entries(directory).is_ok_and(|entries| entries.iter().all(is_trace))
+        || directory.symlink_metadata().is_err()
+}
+
 /// What an interrupted work leaves before it has written anything.
 fn is_trace(entry: &std::fs::DirEntry) -> bool {
     let empty = |path: PathBuf| entries(&path).is_ok_and(|entries| entries.is_empty());

@@ -159,6 +159,7 @@ impl From<WriteError> for Failure {
             }
             WriteError::NoRoom { .. } => Failure::new(Exit::Failed, "no-space", error)
                 .hint("name more or larger media; or choose a smaller --volume-size"),
+            WriteError::NotChanged(_) => Failure::new(Exit::Failed, "no-medium", error),
             WriteError::OtherMedium(_) => Failure::new(Exit::Usage, "other-medium", error)
                 .hint("name the same media in the same order; or begin anew with --restart"),
         }

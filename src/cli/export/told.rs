@@ -99,6 +99,10 @@ pub fn print_summary(
         seal.stream.as_str(),
         seal.sequence,
         summary.seal_digest,
-        media::labels_text(labels)
+        match args.change.media_count {
+            Some(_) =>
+                "what is on which medium says its label.txt; the last has the head files\n".into(),
+            None => media::labels_text(labels),
+        }
     ))
 }
