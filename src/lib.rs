@@ -33,6 +33,7 @@
 //! | [`repack`] | the same bundle in another packaging |
 //! | [`sign`] | adding signatures to a bundle |
 //! | [`diff`] | what two bundles or locks do not share |
+//! | [`stage`] | copying media one by one into a directory |
 //! | [`serve`] | a read-only registry over a layout |
 //! | [`cli`] | the command line; the only part that prints |
 
@@ -59,6 +60,7 @@ pub mod select;
 pub mod serve;
 pub mod sign;
 pub mod source;
+pub mod stage;
 pub mod target;
 pub mod trust;
 pub mod unpack;

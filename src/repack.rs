@@ -39,8 +39,20 @@ pub fn repack(
     jobs: usize,
     progress: &dyn Progress,
 ) -> Result<(), RepackError> {
+    repack_with(bundle, Writer::create(out, packaging)?, jobs, progress)
+}
+
+/// The same with a writer that has begun.
+///
+/// # Errors
+/// Every [`RepackError`].
+pub fn repack_with(
+    bundle: &Contents,
+    writer: Writer,
+    jobs: usize,
+    progress: &dyn Progress,
+) -> Result<(), RepackError> {
     let places = bundle.places();
-    let writer = Writer::create(out, packaging)?;
     places.iter().try_for_each(|(blob, size)| writer.announce(*blob, *size))?;
     progress.begin("repacking", bundle.seal().bytes);
     pool::run(jobs, &places, |(blob, _)| copy(bundle, &writer, *blob, progress))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 26] = [
+const ALLOWED: [(&str, &[&str]); 27] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
     ("unpack", &["oci", "bundle", "verify"]),
     ("repack", &["oci", "bundle", "verify"]),
     ("sign", &["trust", "bundle", "verify"]),
+    ("stage", &["oci", "trust", "bundle", "verify"]),
     ("diff", &["oci", "chunk"]),
 ];
 

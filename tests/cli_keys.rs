@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 33] = [
+const SUBCOMMANDS: [&str; 34] = [
     "key",
     "key new",
     "key show",
@@ -34,6 +34,7 @@ const SUBCOMMANDS: [&str; 33] = [
     "parity",
     "repair",
     "unpack",
+    "stage",
     "drill",
     "diff",
     "policy",

@@ -11,9 +11,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::part::{Part, ReadAt, is_parity_name, volume_number};
+use super::part::{Part, ReadAt, is_parity_name};
 use super::path::{BlobPath, BundlePath, HeadFile};
 use super::ustar;
+use super::volumes::{LABEL, LISTING, MAX_LISTING, listed, volume_number};
 use crate::files::{self, FileError};
 use crate::trust::TrustFile;
 
@@ -33,13 +34,20 @@ const SYSTEM: [&str; 6] = [
 pub(super) const JOURNAL: &str = "export.journal";
 /// Names that belong to packaging or protection and not to the content. Passed over unopened, unless
 /// they are those of trust documents.
-const COMPANIONS: [&str; 3] = ["parity-", "trust-", "receipt-"];
+const COMPANIONS: [&str; 2] = ["trust-", "receipt-"];
+/// The same; who copies a medium takes these along.
+const PARITY: &str = "parity-";
 
 /// The files of one bundle and where each lies.
 #[derive(Debug, Default)]
 pub struct Medium {
     pieces: BTreeMap<BundlePath, Piece>,
-    volumes: Vec<u32>,
+    /// One file a number.
+    volumes: BTreeMap<u32, PathBuf>,
+    /// What the lists of volumes say.
+    listings: BTreeSet<Option<u32>>,
+    listing: Option<Vec<u8>>,
+    companions: Vec<PathBuf>,
     /// Volumes may be cut short or unreadable from some byte on.
     lenient: bool,
     /// What is wrong with the first that is.
@@ -134,10 +142,7 @@ impl Medium {
                     let root = Arc::new(files::parent(place));
                     medium.file(&root, path, PathBuf::from(name))?;
                 }
-                Err(_) => match volume_number(name) {
-                    Some(number) => medium.volume(place, number)?,
-                    None => medium.archive(place)?,
-                },
+                Err(_) => medium.archive(place)?,
             }
         }
         medium.complete(places)
@@ -161,7 +166,7 @@ impl Medium {
                 Part::Archive => medium.members(&archive, size)?,
                 Part::Volume(number) => {
                     medium.members(&archive, size)?;
-                    medium.volumes.push(number);
+                    medium.volumes.entry(number).or_insert_with(|| archive.0.clone());
                 }
             }
         }
@@ -183,14 +188,12 @@ impl Medium {
         Ok(medium)
     }
 
-    fn complete(mut self, places: &[PathBuf]) -> Result<Medium, MediumError> {
+    fn complete(self, places: &[PathBuf]) -> Result<Medium, MediumError> {
         if self.pieces.is_empty() {
             let places: Vec<String> =
                 places.iter().map(|place| place.display().to_string()).collect();
             return Err(MediumError::Empty(places.join(", ")));
         }
-        self.volumes.sort_unstable();
-        self.volumes.dedup();
         Ok(self)
     }
 
@@ -204,14 +207,42 @@ impl Medium {
         self.pieces.keys()
     }
 
-    /// The numbers of the volumes that were found, in order.
-    pub fn volumes(&self) -> &[u32] {
+    /// The volumes that were found, by their numbers. Of two copies it is one.
+    pub fn volumes(&self) -> &BTreeMap<u32, PathBuf> {
         &self.volumes
     }
 
     /// What is wrong with the first volume that [`Medium::gather_readable`] could not read to its end.
     pub fn cut(&self) -> Option<&MediumError> {
         self.cut.as_ref()
+    }
+
+    /// How many volumes there are, according to `volumes.txt`. Nobody signed it: good for messages.
+    /// `None` when it says nothing, or something that cannot be.
+    pub fn volume_count(&self) -> Option<u32> {
+        let last = self.volumes.last_key_value().map_or(0, |(number, _)| *number);
+        match self.listings.iter().collect::<Vec<_>>()[..] {
+            [Some(count)] if *count >= last => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// `volumes.txt`, when it says something that can be.
+    pub fn listing(&self) -> Option<&[u8]> {
+        self.listing.as_deref().filter(|_| self.volume_count().is_some())
+    }
+
+    /// The volumes that were not found: of as many as there are, or up to the last that was found.
+    pub fn missing_volumes(&self) -> Vec<u32> {
+        let last = self.volumes.last_key_value().map(|(number, _)| *number);
+        let count = self.volume_count().or(last).unwrap_or(0);
+        (1..=count).filter(|number| !self.volumes.contains_key(number)).collect()
+    }
+
+    /// Files that protect the bundle and are none of it: `parity-…` at the top of a directory.
+    /// Nobody opened them.
+    pub fn companions(&self) -> &[PathBuf] {
+        &self.companions
     }
 
     fn add(&mut self, path: BundlePath, piece: Piece) -> Result<(), MediumError> {
@@ -233,19 +264,34 @@ impl Medium {
             let name = entry.file_name();
             let extra = || MediumError::Extra(entry.path());
             let name = name.to_str().ok_or_else(extra)?;
-            if is_system(name) || name == JOURNAL {
+            if is_system(name) || name == JOURNAL || name == LABEL {
                 continue;
             }
             if name == "blobs" {
                 self.blobs(&shared)?;
-            } else if let Some(number) = volume_number(name) {
-                self.volume(&entry.path(), number)?;
+            } else if name == LISTING {
+                self.read_listing(&entry.path())?;
+            } else if volume_number(name).is_some() {
+                self.archive(&entry.path())?;
             } else if let Ok(path) = name.parse() {
                 self.file(&shared, path, PathBuf::from(name))?;
+            } else if name.starts_with(PARITY) {
+                self.companions.push(entry.path());
             } else if !COMPANIONS.iter().any(|prefix| name.starts_with(prefix)) {
                 return Err(extra());
             }
         }
+        Ok(())
+    }
+
+    /// What is too long to be a list of volumes tells nothing.
+    fn read_listing(&mut self, path: &Path) -> Result<(), MediumError> {
+        let mut text = Vec::new();
+        let read = files::open(path)?.take(MAX_LISTING + 1).read_to_end(&mut text);
+        read.map_err(|error| FileError::io("read", path, error))?;
+        let count = listed(&text).filter(|_| text.len() as u64 <= MAX_LISTING);
+        self.listings.insert(count);
+        self.listing = count.map(|_| text);
         Ok(())
     }
 
@@ -291,25 +337,25 @@ impl Medium {
         self.add(path, Piece { place, size: kind.len() })
     }
 
-    fn volume(&mut self, path: &Path, number: u32) -> Result<(), MediumError> {
-        match self.archive(path) {
-            Err(
-                error @ (MediumError::Framing { .. } | MediumError::File(FileError::Io { .. })),
-            ) if self.lenient => {
-                self.cut.get_or_insert(error);
-            }
-            other => other?,
-        }
-        self.volumes.push(number);
-        Ok(())
-    }
-
     /// Reads the headers of an archive or a volume, from one to the next by seeking.
     fn archive(&mut self, path: &Path) -> Result<(), MediumError> {
         let mut file = files::open(path)?;
         let failed = |error| FileError::io("read", path, error);
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
-        self.members(&Arc::new((path.to_owned(), Box::new(file))), length)
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        let number = volume_number(name);
+        if let Some(number) = number {
+            self.volumes.entry(number).or_insert_with(|| path.to_owned());
+        }
+        match self.members(&Arc::new((path.to_owned(), Box::new(file))), length) {
+            Err(
+                error @ (MediumError::Framing { .. } | MediumError::File(FileError::Io { .. })),
+            ) if self.lenient && number.is_some() => {
+                self.cut.get_or_insert(error);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn members(&mut self, archive: &Arc<Archive>, length: u64) -> Result<(), MediumError> {

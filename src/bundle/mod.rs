@@ -19,6 +19,7 @@ mod salvage;
 mod seal;
 mod sums;
 mod ustar;
+mod volumes;
 mod writer;
 
 pub use append::append;
@@ -30,12 +31,16 @@ pub use index::{
 pub use lading::{Lading, LadingError, MAX_LADING_SIZE};
 pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader};
 pub use order::{mentioned_blobs, places};
-pub use part::{Part, ReadAt, is_parity_name, parity_name, volume_name, volume_number};
+pub use part::{Part, ReadAt, is_parity_name, parity_name};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
 pub use salvage::Remains;
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
-pub use writer::{BlobWriter, Held as HeldBlob, Packaging, WriteError, Writer};
+pub use volumes::{LABEL, LISTING, number_list, volume_name, volume_number};
+pub use writer::{
+    BlobWriter, Changer, Held as HeldBlob, NotChanged, Packaging, Room, Spread, Spreading,
+    WriteError, Writer, is_fresh,
+};
 
 pub use crate::trust::{InvalidName, InvalidTimestamp, Name, Timestamp};

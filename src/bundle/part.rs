@@ -6,6 +6,7 @@ use std::io;
 use std::str::FromStr;
 
 use super::path::{BundlePath, InvalidPath};
+use super::volumes::{volume_name, volume_number};
 
 /// A file that a bundle lies in, alone or with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,18 +77,6 @@ impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
     }
-}
-
-/// `volume-0001.tar` is volume 1.
-pub fn volume_number(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix("volume-")?.strip_suffix(".tar")?;
-    let number = digits.parse().ok()?;
-    (volume_name(number) == name && number > 0).then_some(number)
-}
-
-/// The name of a volume, numbered from 1. Fits FAT32 and ISO 9660 with any extension.
-pub fn volume_name(number: u32) -> String {
-    format!("volume-{number:04}.tar")
 }
 
 /// The name of a file of parity, numbered from 1. Beside an archive it stands behind the name of

@@ -5,22 +5,29 @@
 //! alone. The seal comes last; until it (or the archive that holds it) has its name, there is no
 //! bundle. Normative text: `formats/packaging.md`.
 
+mod archive;
 mod blob;
+mod change;
 mod leftovers;
+mod spread;
 
 use std::collections::BTreeMap;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use blob::{BlobWriter, Held};
+pub use change::{Changer, NotChanged};
+pub use leftovers::is_fresh;
+pub use spread::{Room, Spread, Spreading};
 
+use self::archive::Archive;
 use self::blob::{Member, Sink};
 use self::leftovers::{Leftovers, refuse_existing};
-use super::part::volume_name;
+use self::spread::{Choice, Shelf};
 use super::path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile};
 use super::ustar;
+use super::volumes::{LABEL, LISTING, listing, volume_name};
 use crate::files::{self, AtomicFile, FileError, PartFile};
 use crate::oci::{MARK_BLOCK, read_block};
 
@@ -57,32 +64,48 @@ pub enum WriteError {
         /// The largest volume, in bytes.
         limit: u64,
     },
+    /// No medium has room for a blob. The input's fault.
+    #[error("no medium has room for blob {blob} of {size} bytes; the most that one has is {left}")]
+    NoRoom {
+        /// The blob.
+        blob: BlobPath,
+        /// Its size in bytes.
+        size: u64,
+        /// Bytes that are left for volumes on the medium that has most.
+        left: u64,
+    },
+    /// What lies there is another medium of the set, or of another. The input's fault.
+    #[error("{} is not the medium that it was when the export was begun", .0.display())]
+    OtherMedium(PathBuf),
+    /// The next medium did not come. The environment's fault.
+    #[error("no medium came after medium {0}")]
+    NotChanged(usize),
 }
 
 /// A bundle that is being written. Dropped before [`Writer::finish`], it leaves no bundle, and
 /// nothing at all unless it is to be taken up later ([`Writer::keep_unfinished`]).
 pub struct Writer {
+    /// The place, or the first of several.
     out: PathBuf,
     packaging: Packaging,
-    made: Mutex<Option<Leftovers>>,
+    /// Who changes the media, if they are written one after the other.
+    changer: Option<Box<dyn Changer>>,
+    /// A directory a place; none of an archive.
+    made: Mutex<Vec<Leftovers>>,
     state: Mutex<State>,
 }
 
 /// What has been announced.
-#[derive(Default)]
 struct State {
     places: BTreeMap<BlobPath, Place>,
     archives: Vec<Archive>,
+    spread: Spread,
+    /// The medium that is in the drive; the first when all are there at once.
+    medium: usize,
     /// An interrupted work is taken up.
     resumed: bool,
     /// What is unfinished stays for later.
     kept: bool,
-}
-
-/// An archive or a volume, and where its members end.
-struct Archive {
-    file: Arc<PartFile>,
-    end: u64,
 }
 
 /// Where a blob goes: which archive, and the offset of its header.
@@ -99,15 +122,40 @@ impl Writer {
     /// # Errors
     /// Every [`WriteError`]; a directory at `out` must be empty, an archive must not exist.
     pub fn create(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
-        let made = match packaging {
-            Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::create(out)?),
-            Packaging::Archive => {
-                refuse_existing(out)?;
-                files::create_directories(&files::parent(out))?;
-                None
-            }
-        };
-        Writer::begin(out, packaging, made, State::default())
+        if packaging != Packaging::Archive {
+            return Writer::create_on(Spread::single(out.to_owned()), packaging);
+        }
+        refuse_existing(out)?;
+        files::create_directories(&files::parent(out))?;
+        Writer::begin(State::of(Spread::single(out.to_owned())), packaging, Vec::new(), None)
+    }
+
+    /// Starts a bundle whose volumes are spread over several media.
+    ///
+    /// # Errors
+    /// Every [`WriteError`]; the directories must be empty.
+    pub fn create_on(spread: Spread, packaging: Packaging) -> Result<Writer, WriteError> {
+        let made = spread.rooms.iter().map(|room| Leftovers::create(&room.root));
+        let made: Vec<Leftovers> = made.collect::<Result<_, _>>()?;
+        for (at, room) in spread.rooms.iter().enumerate().filter(|_| spread.rooms.len() > 1) {
+            files::write_atomic(&room.root.join(LABEL), spread.unfinished(at).as_bytes())?;
+        }
+        Writer::begin(State::of(spread), packaging, made, None)
+    }
+
+    /// Starts a bundle whose media are written one after the other.
+    ///
+    /// # Errors
+    /// As [`Writer::create_on`].
+    pub fn create_in_turn(
+        spread: Spread,
+        packaging: Packaging,
+        changer: Box<dyn Changer>,
+    ) -> Result<Writer, WriteError> {
+        let root = &spread.rooms[0].root;
+        let made = vec![Leftovers::create(root)?];
+        files::write_atomic(&root.join(LABEL), spread.unfinished(0).as_bytes())?;
+        Writer::begin(State::of(spread), packaging, made, Some(changer))
     }
 
     /// Takes up a bundle at `out` whose writing was interrupted. What is there is used only where
@@ -116,11 +164,27 @@ impl Writer {
     /// # Errors
     /// [`WriteError::File`].
     pub fn resume(out: &Path, packaging: Packaging) -> Result<Writer, WriteError> {
+        Writer::resume_on(Spread::single(out.to_owned()), packaging)
+    }
+
+    /// The same of one that is spread over several media.
+    ///
+    /// # Errors
+    /// [`WriteError::File`], [`WriteError::OtherMedium`].
+    pub fn resume_on(spread: Spread, packaging: Packaging) -> Result<Writer, WriteError> {
+        for (at, room) in spread.rooms.iter().enumerate().filter(|_| spread.rooms.len() > 1) {
+            leftovers::check_label(&room.root, &spread.begins(at))?;
+        }
         let made = match packaging {
-            Packaging::Directory | Packaging::Volumes { .. } => Some(Leftovers::resume(out)),
-            Packaging::Archive => None,
+            Packaging::Directory | Packaging::Volumes { .. } => {
+                spread.rooms.iter().map(|room| Leftovers::resume(&room.root)).collect()
+            }
+            Packaging::Archive => Vec::new(),
         };
-        Writer::begin(out, packaging, made, State { resumed: true, kept: true, ..State::default() })
+        // The first media may be sealed already; the bundle is not whole before all are.
+        made.iter().try_for_each(Leftovers::unseal)?;
+        let state = State { resumed: true, kept: true, ..State::of(spread) };
+        Writer::begin(state, packaging, made, None)
     }
 
     /// Removes what an interrupted work left at `out`. A finished bundle stays.
@@ -135,33 +199,40 @@ impl Writer {
     }
 
     fn begin(
-        out: &Path,
-        packaging: Packaging,
-        made: Option<Leftovers>,
         mut state: State,
+        packaging: Packaging,
+        made: Vec<Leftovers>,
+        changer: Option<Box<dyn Changer>>,
     ) -> Result<Writer, WriteError> {
+        let out = state.spread.rooms[0].root.clone();
         match packaging {
             Packaging::Directory => files::create_directories(&out.join(BLOB_DIRECTORY))?,
-            Packaging::Archive => state.open(out)?,
+            Packaging::Archive => {
+                state.open(&out, Shelf { end: 0, limit: u64::MAX, medium: 0 })?;
+            }
             Packaging::Volumes { .. } => {}
         }
         let (made, state) = (Mutex::new(made), Mutex::new(state));
-        Ok(Writer { out: out.to_owned(), packaging, made, state })
+        Ok(Writer { out, packaging, changer, made, state })
     }
 
-    /// From now on an interruption leaves what was written, to be taken up later.
+    /// From now on an interruption leaves what was written, to be taken up later. What is on media
+    /// that are changed cannot be.
     pub fn keep_unfinished(&self) {
-        self.state().kept = true;
-        if let Some(made) = self.made.lock().expect("no thread panics with the lock").as_mut() {
-            made.keep();
+        if self.is_in_turn() {
+            return;
         }
+        self.state().kept = true;
+        self.made().iter_mut().for_each(Leftovers::keep);
     }
 
     /// Removes the files that an interrupted work had open. Nobody else works here.
     pub fn sweep(&self) {
-        if let Some(made) = self.made.lock().expect("no thread panics with the lock").as_ref() {
-            made.sweep();
-        }
+        self.made().iter().for_each(Leftovers::sweep);
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<Leftovers>> {
+        self.made.lock().expect("no thread panics with the lock")
     }
 
     /// True when an announced blob lies at its place, every byte of it.
@@ -189,34 +260,41 @@ impl Writer {
     fn place(&self, blob: BlobPath) -> (Place, Option<Arc<PartFile>>) {
         let state = self.state();
         let place = state.places[&blob];
-        (place, state.archives.get(place.archive).map(|archive| Arc::clone(&archive.file)))
+        (place, state.archives.get(place.archive).and_then(|archive| archive.file.clone()))
     }
 
     /// Gives `blob` of `size` bytes its place, behind all that were announced before. In volumes
-    /// it goes to the first that has room for it. A second announcement changes nothing.
+    /// it goes to the first that has room for it, and a new one to the first medium that has. A second
+    /// announcement changes nothing.
     ///
     /// # Errors
-    /// [`WriteError::VolumeTooSmall`], [`WriteError::File`].
+    /// [`WriteError::VolumeTooSmall`], [`WriteError::NoRoom`], [`WriteError::File`].
     pub fn announce(&self, blob: BlobPath, size: u64) -> Result<(), WriteError> {
         let mut state = self.state();
         if state.places.contains_key(&blob) {
             return Ok(());
         }
         let limit = self.limit();
-        let (room, needed) = (limit.saturating_sub(ustar::TRAILER), ustar::member_size(size));
-        if needed > room {
+        let needed = ustar::member_size(size).saturating_add(ustar::TRAILER);
+        if needed > limit {
             return Err(WriteError::VolumeTooSmall { blob, size, limit });
         }
-        let found = state.archives.iter().position(|archive| archive.end <= room - needed);
-        let archive = found.unwrap_or(state.archives.len());
-        if archive == state.archives.len() && self.packaging != Packaging::Directory {
-            let number = u32::try_from(archive + 1).expect("fewer volumes than files");
-            state.open(&self.out.join(volume_name(number)))?;
-        }
+        let archive = loop {
+            let shelves = state.archives.iter().map(|archive| &archive.shelf);
+            match state.spread.choose(shelves, state.medium, limit, needed) {
+                _ if self.packaging == Packaging::Directory => break 0,
+                Choice::Volume(at) => break at,
+                Choice::Nowhere(left) => return Err(WriteError::NoRoom { blob, size, left }),
+                Choice::New(shelf) if self.is_in_turn() && shelf.medium > state.medium => {
+                    self.change(&mut state)?;
+                }
+                Choice::New(shelf) => break state.add(shelf)?,
+            }
+        };
         let offset = match state.archives.get_mut(archive) {
-            Some(archive) => {
-                archive.end += needed;
-                archive.end - needed
+            Some(Archive { shelf, .. }) => {
+                shelf.end += needed - ustar::TRAILER;
+                shelf.end + ustar::TRAILER - needed
             }
             None => 0,
         };
@@ -314,32 +392,77 @@ impl Writer {
     ) -> Result<(), FileError> {
         let heads = heads.iter().map(|(file, bytes)| ((*file).into(), bytes.as_slice()));
         let heads = heads.chain(outside.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
-        let heads = heads.chain(seal.map(|seal| (HeadFile::Seal.into(), seal)));
-        let archives = std::mem::take(&mut self.state().archives);
-        let Some(made) = self.made.lock().expect("no thread panics with the lock").take() else {
-            for archive in archives {
-                archive.finish(heads.clone())?;
+        let seal = seal.map(|seal| (HeadFile::Seal.into(), seal));
+        let made = std::mem::take(&mut *self.made());
+        let mut state = self.state();
+        if made.is_empty() {
+            for archive in &mut state.archives {
+                archive.finish(heads.clone().chain(seal))?;
             }
             return files::sync_directory(&files::parent(&self.out));
-        };
-        for archive in archives {
+        }
+        for archive in &mut state.archives {
             archive.finish([])?;
         }
         if self.packaging == Packaging::Directory {
             files::sync_directory(&self.out.join(BLOB_DIRECTORY))?;
         }
-        made.finish(heads)
+        // Of media that are changed, the last one is there.
+        for (at, directory) in (state.medium..).zip(&made) {
+            directory.write(&self.texts(&state, at))?;
+            directory.write_heads(heads.clone())?;
+        }
+        // No medium is sealed before all have everything else.
+        made.iter().try_for_each(|directory| directory.write_heads(seal))?;
+        made.into_iter().for_each(Leftovers::stay);
+        Ok(())
+    }
+
+    /// What lies beside the head files of medium `at`, for people and for messages.
+    fn texts(&self, state: &State, at: usize) -> Vec<(&'static str, Vec<u8>)> {
+        let mut texts = Vec::new();
+        if matches!(self.packaging, Packaging::Volumes { .. }) {
+            let sizes = state.archives.iter().map(|it| it.shelf.end + ustar::TRAILER);
+            texts.push((LISTING, listing(sizes)));
+        }
+        if state.spread.rooms.len() > 1 {
+            let count = Some(state.archives.len());
+            let label = state.spread.label(at, &state.volumes(at), count);
+            texts.push((LABEL, label.into_bytes()));
+        }
+        texts
     }
 }
 
 impl State {
+    /// Nothing yet.
+    fn of(spread: Spread) -> State {
+        let (places, archives) = (BTreeMap::new(), Vec::new());
+        State { places, archives, spread, medium: 0, resumed: false, kept: false }
+    }
+
+    /// The numbers of the volumes on medium `at`.
+    fn volumes(&self, at: usize) -> Vec<u32> {
+        let volumes = (1..).zip(&self.archives);
+        volumes.filter(|it| it.1.shelf.medium == at).map(|it| it.0).collect()
+    }
+
+    /// One more volume; its place among all.
+    fn add(&mut self, shelf: Shelf) -> Result<usize, FileError> {
+        let at = self.archives.len();
+        let number = u32::try_from(at + 1).expect("fewer volumes than files");
+        let path = self.spread.rooms[shelf.medium].root.join(volume_name(number));
+        self.open(&path, shelf)?;
+        Ok(at)
+    }
+
     /// One more archive, or volume.
-    fn open(&mut self, path: &Path) -> Result<(), FileError> {
+    fn open(&mut self, path: &Path, shelf: Shelf) -> Result<(), FileError> {
         let file = match self.resumed {
             true => PartFile::resume(path)?,
             false => PartFile::create(path)?,
         };
-        self.archives.push(Archive { file: Arc::new(file), end: 0 });
+        self.archives.push(Archive { file: Some(Arc::new(file)), shelf });
         Ok(())
     }
 }
@@ -348,31 +471,9 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let state = self.state();
         if !state.kept {
-            state.archives.iter().for_each(|archive| archive.file.discard());
+            let open = state.archives.iter().filter_map(|archive| archive.file.as_ref());
+            open.for_each(|file| file.discard());
         }
-    }
-}
-
-impl Archive {
-    fn finish<'a>(
-        mut self,
-        heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
-    ) -> Result<(), FileError> {
-        for (head, bytes) in heads {
-            let size = bytes.len() as u64;
-            let mut member = Member::start(Arc::clone(&self.file), self.end, head, size)?;
-            let written = member.write_all(bytes);
-            written.map_err(|error| FileError::io("write", self.file.path(), error))?;
-            member.finish()?;
-            self.end += ustar::member_size(size);
-        }
-        // An interrupted work may have written further.
-        let length = self.file.as_file().set_len(self.end);
-        length.map_err(|error| FileError::io("cut", self.file.path(), error))?;
-        let trailer = [0; ustar::TRAILER as usize];
-        let written = self.file.as_file().write_all_at(&trailer, self.end);
-        written.map_err(|error| FileError::io("write", self.file.path(), error))?;
-        Arc::into_inner(self.file).expect("every member is finished").commit()
     }
 }
 

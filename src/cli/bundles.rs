@@ -1,6 +1,6 @@
 //! The bundle that a command is about, and the keys that vouch for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -191,7 +191,7 @@ impl TrustArgs {
     ///
     /// # Errors
     /// When both are there: a key on the command line would count for every stream.
-    fn anchor(&self, site: &Site, context: &Context) -> Result<Option<Anchor>, Failure> {
+    pub fn anchor(&self, site: &Site, context: &Context) -> Result<Option<Anchor>, Failure> {
         let accepted = match self.state.directory(context) {
             Ok(state) => Accepted::beneath(&state).load()?,
             Err(_) => None,
@@ -233,8 +233,13 @@ impl TrustArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PackagingArgs {
     /// Where to write: FILE.tar is one archive, anything else a directory
-    #[arg(short, long, value_name = "OUT")]
-    pub out: PathBuf,
+    #[arg(short, long, value_name = "OUT", required_unless_present = "media")]
+    out: Option<PathBuf>,
+    /// Write volumes to all these directories, each on a medium of its own, as much to each as is free
+    /// there, or SIZE of it (repeatable, or with commas)
+    #[arg(long, value_name = "DIR[=SIZE]", value_delimiter = ',',
+          conflicts_with_all = ["out", "parity", "parity_volumes"])]
+    pub media: Vec<MediumArg>,
     /// Cut into volumes of at most this size (such as 700MB, 4GiB), in a directory; 4GiB when no
     /// size is given, which fits FAT32
     #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "4GiB", value_parser = size)]
@@ -243,12 +248,35 @@ pub struct PackagingArgs {
     pub parity: ParityArgs,
 }
 
+/// A directory on a medium, and the most bytes that may be written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediumArg {
+    /// The directory.
+    pub root: PathBuf,
+    /// Bytes; `None` for all that are free.
+    pub most: Option<u64>,
+}
+
+impl std::str::FromStr for MediumArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MediumArg, String> {
+        let sized = text.rsplit_once('=').and_then(|(root, most)| Some((root, size(most).ok()?)));
+        let (root, most) = sized.map_or((text, None), |(root, most)| (root, Some(most)));
+        match root.is_empty() {
+            true => Err("expected DIR or DIR=SIZE".to_owned()),
+            false => Ok(MediumArg { root: PathBuf::from(root), most }),
+        }
+    }
+}
+
 impl PackagingArgs {
     /// The packaging that the options ask for.
     pub fn packaging(&self) -> Packaging {
         match self.limit() {
             Some(limit) => Packaging::Volumes { limit: self.parity.leaves(limit) },
-            None if self.out.extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
+            None if !self.media.is_empty() => Packaging::Volumes { limit: FAT_LIMIT },
+            None if self.out().extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
             None => Packaging::Directory,
         }
     }
@@ -257,6 +285,26 @@ impl PackagingArgs {
     pub fn limit(&self) -> Option<u64> {
         // What fits FAT32 is a byte less than what people say.
         self.volume_size.map(|size| if size == FAT_LIMIT + 1 { FAT_LIMIT } else { size })
+    }
+
+    /// Onto media alone.
+    #[cfg(test)]
+    pub fn of_media(media: Vec<MediumArg>) -> PackagingArgs {
+        PackagingArgs { out: None, media, volume_size: None, parity: ParityArgs::default() }
+    }
+
+    /// Where the bundle is written, or the first medium of it.
+    pub fn out(&self) -> &Path {
+        let first = self.media.first().map(|medium| medium.root.as_path());
+        self.out.as_deref().or(first).unwrap_or(Path::new("."))
+    }
+
+    /// Every place that the bundle is written to.
+    pub fn places(&self) -> Vec<PathBuf> {
+        match self.media.is_empty() {
+            true => vec![self.out().to_owned()],
+            false => self.media.iter().map(|medium| medium.root.clone()).collect(),
+        }
     }
 }
 
@@ -308,9 +356,29 @@ mod tests {
     #[test]
     fn four_gib_fits_fat32() {
         let parity = ParityArgs::default();
-        let args = |volume_size| PackagingArgs { out: "x".into(), volume_size, parity };
+        let args = |volume_size| PackagingArgs {
+            out: Some("x".into()),
+            media: vec![],
+            volume_size,
+            parity,
+        };
         assert_eq!(args(Some(1 << 32)).packaging(), Packaging::Volumes { limit: FAT_LIMIT });
         assert_eq!(args(Some(1 << 33)).packaging(), Packaging::Volumes { limit: 1 << 33 });
         assert_eq!(args(None).packaging(), Packaging::Directory);
+        let media = vec!["m".parse().unwrap()];
+        let args =
+            |volume_size| PackagingArgs { out: None, media: media.clone(), volume_size, parity };
+        assert_eq!(args(None).packaging(), Packaging::Volumes { limit: FAT_LIMIT });
+        assert_eq!(args(Some(5)).packaging(), Packaging::Volumes { limit: 5 });
+    }
+
+    #[test]
+    fn a_medium_may_have_a_size() {
+        let medium = |text: &str| text.parse::<MediumArg>().map(|it| (it.root, it.most));
+        assert_eq!(medium("/m/a"), Ok(("/m/a".into(), None)));
+        assert_eq!(medium("/m/a=25GB"), Ok(("/m/a".into(), Some(25_000_000_000))));
+        assert_eq!(medium("/m/k=v"), Ok(("/m/k=v".into(), None)));
+        assert_eq!(medium("/m/k=v=1"), Ok(("/m/k=v".into(), Some(1))));
+        assert!(medium("").is_err() && medium("=1GiB").is_err());
     }
 }

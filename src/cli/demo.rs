@@ -168,6 +168,7 @@ fn export(
     let now = context.signing_time()?;
     let order = Order {
         packaging: Packaging::Directory,
+        spread: None,
         stream: "demo".parse().map_err(|error| Failure::new(Exit::Usage, "usage", error))?,
         epoch: 1,
         chain: None,

@@ -1,26 +1,27 @@
 //! `gapferry export`: writes images to a signed bundle.
 
+mod told;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::args::RegistryArgs;
 use super::bundles::{PackagingArgs, timestamp};
+use super::change::{self, ChangeArgs, Drive, Why};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
-use super::output::{bytes, count, escaped};
-use super::parity;
+use super::media::{self, Labels};
 use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
-use super::space::SpaceArgs;
-use crate::bundle::{Medium, Name, Piece};
-use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
+use super::space::{Needs, SpaceArgs};
+use crate::bundle::{Medium, Name, Piece, Spread, Writer};
+use crate::export::{
+    self, BaseBundle, Bases, Journal, JournalError, Order, PackMode, Plan, Summary,
+};
 use crate::files;
 use crate::oci::{Digest, PinnedImage};
-use crate::parity::Made;
 use crate::select::Lock;
 use crate::source::Opener;
 use crate::trust::{Chain, Keyring, Signer, read_papers};
@@ -35,6 +36,12 @@ EXAMPLES:
   Volumes that fit FAT32, for one site and for 90 days:
     gapferry export -f images.txt -o out --volume-size 4GiB --key release.key \\
       --destination plant-7 --expires 90d
+  Onto three sticks at once, as much to each as it holds, read back from them:
+    gapferry export --lock images.lock --media /media/a,/media/b,/media/c --scratch /var/tmp \
+      --key release.key --read-back
+  Onto three sticks, one after the other in one drive, asking for each:
+    gapferry export --lock images.lock --media /media/stick --media-count 3 --scratch /var/tmp \
+      --key release.key --read-back
   What the site does not have since the last bundle, as small as it gets:
     gapferry export -f images.txt -o june --key release.key --since may --pack always
   Only what a site's policy lets through:
@@ -59,6 +66,8 @@ pub struct Args {
     lock: Option<PathBuf>,
     #[command(flatten)]
     packaging: PackagingArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// The line of bundles that this one continues
     #[arg(long, value_name = "NAME", default_value = "default")]
     stream: Name,
@@ -162,6 +171,21 @@ impl Args {
             (_, Pack::Always) => PackMode::Always,
         }
     }
+
+    /// What it needs of the places that it writes to.
+    fn needs<'a>(&'a self, bases: &'a Bases, spread: Option<&'a Spread>) -> Needs<'a> {
+        Needs {
+            out: self.packaging.out(),
+            packaging: self.packaging.packaging(),
+            spread,
+            in_turn: self.change.media_count.is_some(),
+            pack: self.pack_mode(),
+            bases,
+            scratch: self.scratch.as_deref(),
+            jobs: self.registries.jobs.into(),
+            journal: None,
+        }
+    }
 }
 
 /// Does it.
@@ -169,6 +193,7 @@ impl Args {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    args.change.check(args.packaging.media.len(), context)?;
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
     let client = registries::client(&args.registries, context)?;
@@ -184,36 +209,48 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
     let bases = bases(&args)?;
+    let now = begun(journal.as_ref(), context)?;
+    let spread = spread(&args, &plan, journal.as_ref(), now)?;
+    let needs = Needs { journal: journal.as_ref(), ..args.needs(&bases, spread.as_ref()) };
+    args.space.export(&plan, &needs, context)?;
     if args.dry_run {
-        print_plan(&args, &plan, &bases, context)?;
+        told::print_plan(&args, &plan, &needs, context)?;
         return partial(&pinned.failures, context);
     }
     let chain = chain(&args)?;
     let trusted = (&bases, chain.as_ref());
-    let order = order(&args, &signers, trusted, journal.as_ref(), context)?;
-    let out = &args.packaging.out;
+    let order = order(&args, &signers, trusted, spread.as_ref(), now)?;
+    let out = args.packaging.out();
     let resumed = journal.is_some();
-    if !resumed {
-        args.space.export(&plan, &order, out, context)?;
-    }
-    let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
-    let summary = summary.map_err(|error| stays(error.into(), &args))?;
-    check(&args, &signers, (&order, &summary), resumed, context)?;
+    let summary = match (&spread, args.change.media_count) {
+        (Some(spread), Some(_)) => write_in_turn(&args, &plan, &opener, (&order, spread), context)?,
+        _ => {
+            let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
+            summary.map_err(|error| stays(error.into(), &args))?
+        }
+    };
+    let labels = check(&args, &signers, (&order, &summary), resumed, context)?;
     let parity = args.packaging.protect(context)?;
-    print_summary(&args, &plan, (&summary, parity.as_ref()), context)?;
+    told::print_summary(&args, (&plan, &summary), (&labels, parity.as_ref()), context)?;
     partial(&pinned.failures, context)
 }
 
 /// What an interrupted export left, unless it is to be given up.
 fn unfinished(args: &Args) -> Result<Option<Journal>, Failure> {
-    let (out, packaging) = (&args.packaging.out, args.packaging.packaging());
-    if args.dry_run {
+    let packaging = args.packaging.packaging();
+    let in_turn = args.change.media_count.is_some();
+    if in_turn && (args.resume || args.restart) {
+        let message = "an export to media that are changed cannot be gone on with";
+        let failure = Failure::new(Exit::Usage, "usage", message);
+        return Err(failure.hint("empty the media that were written, and begin anew"));
+    }
+    if args.dry_run || in_turn {
         return Ok(None);
     }
     if args.restart {
-        Journal::discard(out, packaging)?;
+        Journal::discard(&args.packaging.places(), packaging)?;
     }
-    Ok(Journal::find(out, packaging)?)
+    Ok(Journal::find(args.packaging.out(), packaging)?)
 }
 
 /// Tags that name something else than they did when the export was begun.
@@ -237,7 +274,7 @@ fn moved(images: &[PinnedImage], journal: Option<&Journal>) -> Result<(), Failur
 
 /// Says that what was written is not lost.
 fn stays(failure: Failure, args: &Args) -> Failure {
-    let journal = Journal::place(&args.packaging.out, args.packaging.packaging());
+    let journal = Journal::place(args.packaging.out(), args.packaging.packaging());
     match journal.exists() && failure.code != "other-export" {
         true => failure.and_hint("what was written stays: the same command goes on with it"),
         false => failure,
@@ -279,18 +316,83 @@ fn chain(args: &Args) -> Result<Option<Chain>, Failure> {
     chain.map(Some).map_err(|error| Failure::from(error).at(directory.display()))
 }
 
-fn order<'a>(
-    args: &'a Args,
-    signers: &'a [Box<dyn Signer>],
-    (bases, chain): (&'a Bases, Option<&'a Chain>),
-    journal: Option<&Journal>,
-    context: &Context,
-) -> Result<Order<'a>, Failure> {
+/// When the export was begun.
+fn begun(journal: Option<&Journal>, context: &Context) -> Result<u64, Failure> {
     let now = context.signing_time()?;
     // An export that goes on ends with the bytes that it would have had. A time to come is no time
     // at which anything was begun.
     let begun = journal.map(|journal| journal.begun().created);
-    let now = begun.filter(|begun| *begun <= now).unwrap_or(now);
+    Ok(begun.filter(|begun| *begun <= now).unwrap_or(now))
+}
+
+/// What goes to which medium.
+fn spread(
+    args: &Args,
+    plan: &Plan,
+    journal: Option<&Journal>,
+    now: u64,
+) -> Result<Option<Spread>, Failure> {
+    let packing = args.pack_mode() != PackMode::Never;
+    if let Some(other) = journal.filter(|it| it.begun().rooms.len() != args.packaging.media.len()) {
+        return Err(JournalError::Other(other.path().to_owned()).into());
+    }
+    if !args.packaging.media.is_empty() && packing && args.scratch.is_none() {
+        let message = "layers are held while they are packed, and not on the media";
+        let failure = Failure::new(Exit::Usage, "no-scratch", message);
+        return Err(failure.hint("name a directory with --scratch; or pack none: --store-layers"));
+    }
+    let (stream, sequence) = (args.stream.as_str(), args.sequence.unwrap_or(now));
+    let title = format!("stream {stream}, sequence {sequence}");
+    let documents = plan.documents.values().map(|document| document.raw().len() as u64);
+    let heads = plan.head_bytes(packing);
+    // Documents stand in the journal, and what becomes head files.
+    let noted = documents.fold(heads.saturating_mul(2), u64::saturating_add);
+    let rooms = journal.map(|journal| journal.begun().rooms.as_slice());
+    let spread = media::spread(&args.packaging, title, (heads, noted), rooms)?;
+    Ok(spread.map(|mut spread| {
+        // Those that come later are taken to be like the first, until they are there.
+        if let (Some(count), [first]) = (args.change.media_count, &spread.rooms[..]) {
+            spread.rooms = vec![first.clone(); count.into()];
+        }
+        spread
+    }))
+}
+
+/// Writes media one after the other.
+fn write_in_turn(
+    args: &Args,
+    plan: &Plan,
+    opener: &Opener,
+    (order, spread): (&Order<'_>, &Spread),
+    context: &Context,
+) -> Result<Summary, Failure> {
+    let (medium, why) = (&args.packaging.media[0], Why::default());
+    let drive = Drive {
+        root: medium.root.clone(),
+        count: spread.rooms.len(),
+        command: args.change.media_command.clone(),
+        most: medium.most,
+        spare: media::spare(plan.head_bytes(order.pack != PackMode::Never)),
+        read_back: args.read_back,
+        is_own: change::is_own(&medium.root)?,
+        why: why.clone(),
+        progress: context.shared_progress(),
+    };
+    let writer = Writer::create_in_turn(spread.clone(), order.packaging, Box::new(drive))?;
+    let written = export::write_in_turn(plan, opener, writer, order, context.progress());
+    written.map_err(|error| {
+        let why = why.lock().expect("no thread panics with the lock").take();
+        why.unwrap_or_else(|| error.into())
+    })
+}
+
+fn order<'a>(
+    args: &'a Args,
+    signers: &'a [Box<dyn Signer>],
+    (bases, chain): (&'a Bases, Option<&'a Chain>),
+    spread: Option<&'a Spread>,
+    now: u64,
+) -> Result<Order<'a>, Failure> {
     let expires = match args.expires {
         None => None,
         Some(Expiry::At(time)) => Some(time),
@@ -307,6 +409,7 @@ fn order<'a>(
     let sequence = args.sequence.unwrap_or(now);
     Ok(Order {
         packaging: args.packaging.packaging(),
+        spread,
         stream: args.stream.clone(),
         epoch: args.epoch,
         chain,
@@ -339,30 +442,42 @@ fn previous(args: &Args, sequence: u64) -> Result<Option<Digest>, Failure> {
 }
 
 /// Verifies what was written as its receiver will: always the head files and the manifests, and
-/// the blobs on demand, or when some were written by an earlier run.
+/// the blobs on demand, or when some were written by an earlier run. Which volumes lie on which medium.
 fn check(
     args: &Args,
     signers: &[Box<dyn Signer>],
     (order, summary): (&Order<'_>, &Summary),
     resumed: bool,
     context: &Context,
-) -> Result<(), Failure> {
+) -> Result<Labels, Failure> {
     let keys: Vec<_> = signers.iter().map(|signer| signer.public().clone()).collect();
     let epoch = Some(summary.seal.epoch);
     let site = Site { name: args.destination.clone(), epoch, ..Site::at(order.created) };
-    let written = [args.packaging.out.clone()];
+    let written = args.packaging.places();
     if args.read_back {
         forget(&Medium::gather(&written)?)?;
     }
     let known = order.chain.map_or(0, |chain| chain.newest().number.into());
     let anchor = Anchor::Keys { keys: Keyring::of_all(keys)?, known };
+    if args.change.media_count.is_some() {
+        // The other media are not there.
+        let last = verify::outline(&written, Some((&anchor, &site)))
+            .map_err(|error| Failure::from(error).at("the last medium"))?;
+        if args.read_back {
+            media::prove_alone(args.packaging.out(), Some(&last.sums))?;
+        }
+        return Ok(Labels::new());
+    }
     let bundle = verify::verify(&written, &anchor, &site)
         .map_err(|error| Failure::from(error).at("the bundle just written"))?;
     // What a journal says was written before is as good as the medium that it lay on.
     if args.read_back || resumed {
         super::verify::prove(bundle.get(), context)?;
     }
-    Ok(())
+    if args.read_back {
+        media::read_back(&args.packaging, bundle.get())?;
+    }
+    Ok(media::labels(&args.packaging, bundle.get().medium()))
 }
 
 /// What is proven next is to come from the medium, and not from what the system has in memory.
@@ -370,74 +485,4 @@ fn forget(medium: &Medium) -> Result<(), Failure> {
     let written: BTreeSet<PathBuf> =
         medium.paths().filter_map(|path| medium.get(path)).map(Piece::file).collect();
     Ok(written.iter().try_for_each(|file| files::forget_written(file))?)
-}
-
-/// What would travel. What packing saves only shows when layers are read.
-fn print_plan(args: &Args, plan: &Plan, bases: &Bases, context: &Context) -> Result<(), Failure> {
-    let (images, documents, blobs) = (plan.images.len(), plan.documents.len(), plan.blobs.len());
-    let (size, packing) = (plan.blob_bytes(), args.pack_mode() != PackMode::Never);
-    let held: Vec<u64> =
-        plan.blobs.iter().filter_map(|blob| Some(bases.blob(&blob.descriptor)?.size)).collect();
-    let held_size: u64 = held.iter().sum();
-    let new = size.saturating_sub(held_size);
-    if context.json() {
-        return context.print_json(&json!({
-            "images": images, "documents": documents, "blobs": blobs, "blobBytes": size,
-            "heldBlobs": held.len(), "heldBytes": held_size, "newBytes": new, "packing": packing,
-        }));
-    }
-    let mut text = String::new();
-    for image in &plan.images {
-        text += &format!("{}  {}\n", image.digest, image.name);
-    }
-    text += &format!(
-        "would write {}: {}, {} of {}\n",
-        count(images, "image"),
-        count(documents, "document"),
-        count(blobs, "blob"),
-        bytes(size)
-    );
-    if !held.is_empty() {
-        let held = count(held.len(), "blob");
-        text += &format!("the destination holds {held} of {}\n", bytes(held_size));
-    }
-    text += &match packing {
-        true => format!("at most {} would travel, and less where packing pays\n", bytes(new)),
-        false => format!("{} would travel\n", bytes(new)),
-    };
-    context.print(&text)
-}
-
-fn print_summary(
-    args: &Args,
-    plan: &Plan,
-    (summary, parity): (&Summary, Option<&Made>),
-    context: &Context,
-) -> Result<(), Failure> {
-    let (out, seal) = (args.packaging.out.to_string_lossy(), &summary.seal);
-    if context.json() {
-        return context.print_json(&json!({
-            "bundle": out,
-            "seal": summary.seal_digest,
-            "stream": seal.stream.as_str(),
-            "sequence": seal.sequence,
-            "images": seal.images,
-            "files": seal.files,
-            "bytes": seal.bytes,
-            "readBack": args.read_back,
-            "parity": parity.map(parity::json),
-        }));
-    }
-    let what = if args.read_back { "written, read back and verified" } else { "written" };
-    context.print(&format!(
-        "{what}: {}\n{}, {}, {}\n{}stream {}, sequence {}\nseal {}\n",
-        escaped(&out),
-        count(plan.images.len(), "image"),
-        count(seal.files, "file"),
-        bytes(seal.bytes),
-        parity.map_or(String::new(), parity::line),
-        seal.stream.as_str(),
-        seal.sequence,
-        summary.seal_digest
-    ))
 }

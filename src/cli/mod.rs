@@ -8,6 +8,7 @@
 
 mod args;
 mod bundles;
+mod change;
 mod classify;
 mod completions;
 mod context;
@@ -25,6 +26,7 @@ mod key;
 mod lock;
 mod man;
 mod mapping;
+mod media;
 mod memory;
 mod mirrors;
 mod output;
@@ -37,6 +39,7 @@ mod repair;
 mod sign;
 mod signers;
 mod space;
+mod stage;
 mod state;
 mod trust;
 mod unpack;
@@ -95,6 +98,7 @@ enum Command {
     Parity(parity::Args),
     Repair(repair::Args),
     Unpack(unpack::Args),
+    Stage(stage::Args),
     Drill(drill::Args),
     Diff(diff::Args),
     Policy(policy::Args),
@@ -120,6 +124,7 @@ impl Command {
             Command::Parity(args) => parity::run(args, context),
             Command::Repair(args) => repair::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
+            Command::Stage(args) => stage::run(args, context),
             Command::Drill(args) => drill::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),

@@ -75,7 +75,7 @@ impl PackagingArgs {
     /// When it cannot be made.
     pub fn protect(&self, context: &Context) -> Result<Option<Made>, Failure> {
         let Some(amount) = self.parity.amount() else { return Ok(None) };
-        let places = [self.out.clone()];
+        let places = [self.out().to_owned()];
         let order = Order { places: &places, amount, limit: self.limit(), out: None };
         let made = protect(&order, context.progress());
         let made = made.map_err(|error| {

@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::media;
 use super::output::bytes;
-use crate::bundle::Packaging;
-use crate::export::{Order, PackMode, Plan};
-use crate::files::{FAT_LIMIT, Space};
+use crate::bundle::{Packaging, Spread};
+use crate::export::{self, Bases, Journal, PackMode, Plan, PlannedBlob};
+use crate::files::{self, FAT_LIMIT, Space};
 use crate::layout::staged_place;
 use crate::oci::Digest;
 use crate::report::Event;
@@ -37,6 +38,17 @@ impl SpaceArgs {
         }
     }
 
+    /// The same for files of these sizes, in bytes, in a directory.
+    ///
+    /// # Errors
+    /// `no-space`, `fat-limit`.
+    pub fn files(&self, place: &Path, sizes: impl Iterator<Item = u64>) -> Result<(), Failure> {
+        let sizes: Vec<u64> = sizes.collect();
+        let needed = sizes.iter().fold(0, |sum: u64, size| sum.saturating_add(*size));
+        self.check(place, Packaging::Directory, needed)?;
+        self.check(place, Packaging::Archive, sizes.into_iter().max().unwrap_or(0))
+    }
+
     /// The same for the content of an OCI layout, less what lies in it already.
     ///
     /// # Errors
@@ -52,33 +64,109 @@ impl SpaceArgs {
         self.check(root, Packaging::Directory, needed)
     }
 
-    /// The same for an export to `out`. With layers that are packed nobody knows before how much
-    /// it will be: what may not fit is only told of.
+    /// The same for an export. With layers that are packed nobody knows before how much it will be:
+    /// what may not fit is only told of. How much is held meanwhile is known.
     ///
     /// # Errors
     /// `no-space`, `fat-limit`.
-    pub fn export(
-        &self,
-        plan: &Plan,
-        order: &Order<'_>,
-        out: &Path,
-        context: &Context,
-    ) -> Result<(), Failure> {
-        let blobs = plan.blobs.iter().map(|blob| &blob.descriptor);
-        let new = blobs.filter(|blob| order.bases.blob(blob).is_none()).map(|blob| blob.size);
+    pub fn export(&self, plan: &Plan, needs: &Needs<'_>, context: &Context) -> Result<(), Failure> {
+        if self.no_space_check {
+            return Ok(());
+        }
+        let (new, peak) = (needs.new(plan), needs.scratch(plan));
         let documents = plan.documents.values().map(|document| document.raw().len() as u64);
-        let needed = new.clone().chain(documents).fold(0, u64::saturating_add);
-        let fits = self.check(out, order.packaging, needed);
-        if order.pack == PackMode::Never {
+        let beside = if needs.is_beside() { peak } else { 0 };
+        let fits = match (needs.spread, needs.packaging) {
+            // What was begun has the rooms that it had then; what it wrote lies in them.
+            (Some(spread), Packaging::Volumes { limit }) => {
+                let blobs = plan.blobs.iter().map(|blob| &blob.descriptor);
+                let blobs = blobs.filter(|blob| needs.bases.blob(blob).is_none());
+                media::check(
+                    spread,
+                    (limit, needs.in_turn),
+                    documents.chain(blobs.map(|blob| blob.size)),
+                )
+            }
+            (_, packaging) => {
+                let files = new.iter().copied().chain(documents);
+                let files = files.fold(beside, u64::saturating_add);
+                self.check(needs.out, packaging, files.saturating_sub(needs.begun(plan)))
+            }
+        };
+        if needs.pack == PackMode::Never {
             return fits;
         }
         if let Err(failure) = fits {
             let what = format!("as it is, or less when packed: {}", failure.message);
             context.progress().event(Event::Doubt { what });
         }
-        // Whatever becomes of a layer, it is held whole before.
-        let scratch = order.scratch.unwrap_or(out);
-        self.check(scratch, Packaging::Directory, new.max().unwrap_or(0))
+        self.check(needs.scratch.unwrap_or(needs.out), Packaging::Directory, peak)
+    }
+}
+
+/// What an export needs, and where.
+pub struct Needs<'a> {
+    /// Where the bundle is written, or the first medium.
+    pub out: &'a Path,
+    /// How it will lie there.
+    pub packaging: Packaging,
+    /// What goes to which medium.
+    pub spread: Option<&'a Spread>,
+    /// Whether the media come one after the other.
+    pub in_turn: bool,
+    /// Which layers are packed.
+    pub pack: PackMode,
+    /// What the destination holds.
+    pub bases: &'a Bases,
+    /// Where blobs are held, if not beside the bundle.
+    pub scratch: Option<&'a Path>,
+    /// How many blobs are worked on at a time.
+    pub jobs: usize,
+    /// What an interrupted export wrote.
+    pub journal: Option<&'a Journal>,
+}
+
+impl Needs<'_> {
+    /// The most bytes that are held at a time while layers are packed.
+    pub fn scratch(&self, plan: &Plan) -> u64 {
+        if self.pack == PackMode::Never {
+            return 0;
+        }
+        let space = Space::at(self.scratch.unwrap_or(self.out));
+        export::scratch_peak(&self.new(plan), self.jobs, space.map_or(1, |space| space.block))
+    }
+
+    /// The sizes of all blobs, in bytes: nothing of those that need not be written.
+    fn new(&self, plan: &Plan) -> Vec<u64> {
+        let is_aboard = |at: usize, blob: &PlannedBlob| {
+            self.journal.is_some_and(|journal| journal.says(at, blob))
+        };
+        let size = |(at, blob): (usize, &PlannedBlob)| {
+            let is_there = self.bases.blob(&blob.descriptor).is_some() || is_aboard(at, blob);
+            if is_there { 0 } else { blob.descriptor.size }
+        };
+        plan.blobs.iter().enumerate().map(size).collect()
+    }
+
+    /// True when what is held lies on the file system of the bundle.
+    fn is_beside(&self) -> bool {
+        let device = |place| Space::at(place).map(|space| space.device).ok();
+        self.scratch.is_none_or(|scratch| device(scratch) == device(self.out))
+    }
+
+    /// Bytes that an interrupted export has written and that are not of a whole blob: they are
+    /// written over, or removed.
+    fn begun(&self, plan: &Plan) -> u64 {
+        let Some(journal) = self.journal else { return 0 };
+        let blobs = plan.blobs.iter().enumerate();
+        let aboard = blobs.filter(|(at, blob)| journal.says(*at, blob));
+        let aboard = aboard.fold(0, |sum: u64, (_, blob)| sum.saturating_add(blob.descriptor.size));
+        let unfinished = files::unfinished_bytes(self.out);
+        match self.packaging {
+            // What is whole has its name.
+            Packaging::Directory => unfinished,
+            _ => unfinished.saturating_sub(aboard),
+        }
     }
 }
 
@@ -101,8 +189,12 @@ fn judge(space: &Space, packaging: Packaging, needed: u64) -> Result<(), Failure
 mod tests {
     use super::*;
 
+    fn space(free: Option<u64>, is_fat: bool) -> Space {
+        Space { place: "/media/stick".into(), free, block: 4096, device: 1, is_fat }
+    }
+
     fn code(free: Option<u64>, is_fat: bool, packaging: Packaging, needed: u64) -> &'static str {
-        let space = Space { place: "/media/stick".into(), free, is_fat };
+        let space = space(free, is_fat);
         judge(&space, packaging, needed).map_or_else(|failure| failure.code, |()| "fits")
     }
 
@@ -123,8 +215,7 @@ mod tests {
 
     #[test]
     fn figures_are_for_people() {
-        let space = Space { place: "/media/stick".into(), free: Some(5 << 28), is_fat: false };
-        let failure = judge(&space, Packaging::Archive, 3 << 29).unwrap_err();
+        let failure = judge(&space(Some(5 << 28), false), Packaging::Archive, 3 << 29).unwrap_err();
         assert_eq!(failure.message, "needs 1.50 GiB, 1.25 GiB are free on /media/stick");
     }
 }

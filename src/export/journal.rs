@@ -58,13 +58,17 @@ pub struct Begun {
     pub options: Digest,
     /// When the bundle is made, in seconds since 1970.
     pub created: u64,
+    /// Bytes for volumes on each medium, in their order; none when there is one place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<u64>,
 }
 
 /// The journal of an export that is under way.
 pub struct Journal {
     path: PathBuf,
     begun: Begun,
-    file: Mutex<File>,
+    /// `None` for an export that cannot be taken up.
+    file: Option<Mutex<File>>,
     /// Documents that were fetched.
     documents: BTreeMap<Digest, String>,
     /// Blobs that were written, by their place in the plan.
@@ -179,12 +183,20 @@ impl Journal {
         records: BTreeMap<usize, Record>,
     ) -> Journal {
         let noted = AtomicBool::new(!records.is_empty());
-        Journal { path, begun, file: Mutex::new(file), documents, records, noted }
+        Journal { path, begun, file: Some(Mutex::new(file)), documents, records, noted }
+    }
+
+    /// A journal that nobody writes.
+    pub(super) fn none(begun: Begun) -> Journal {
+        let (documents, records) = (BTreeMap::new(), BTreeMap::new());
+        let noted = AtomicBool::new(false);
+        Journal { path: PathBuf::new(), begun, file: None, documents, records, noted }
     }
 
     /// The next line begins at this byte.
     fn go_on(&self, end: u64) -> Result<(), FileError> {
-        let mut file = self.file.lock().expect("no thread panics with the lock");
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().expect("no thread panics with the lock");
         let cut = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end)));
         cut.map(drop).map_err(|error| FileError::io("cut", &self.path, error))
     }
@@ -216,21 +228,24 @@ impl Journal {
     }
 
     fn append(&self, text: &[u8]) -> Result<(), FileError> {
-        let mut file = self.file.lock().expect("no thread panics with the lock");
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().expect("no thread panics with the lock");
         file.write_all(text).map_err(|error| FileError::io("write", &self.path, error))
     }
 
-    /// Gives up what an interrupted export left at `out`. Without a journal nothing is removed.
+    /// Gives up what an interrupted export left in these places, of which the first has the journal.
+    /// Without a journal nothing is removed.
     ///
     /// # Errors
     /// [`JournalError::File`]: among them that the other export is still running.
-    pub fn discard(out: &Path, packaging: Packaging) -> Result<(), JournalError> {
-        let path = Journal::place(out, packaging);
+    pub fn discard(outs: &[PathBuf], packaging: Packaging) -> Result<(), JournalError> {
+        let Some(first) = outs.first() else { return Ok(()) };
+        let path = Journal::place(first, packaging);
         if path.symlink_metadata().is_err() {
             return Ok(());
         }
         let _locked = files::open_locked(&path)?;
-        Writer::discard(out, packaging)?;
+        outs.iter().try_for_each(|out| Writer::discard(out, packaging))?;
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(FileError::io("remove", &path, error).into())
@@ -269,12 +284,15 @@ impl Journal {
         !self.noted.load(Ordering::Relaxed)
     }
 
+    /// True when it says that blob `at` of the plan is aboard.
+    pub fn says(&self, at: usize, blob: &PlannedBlob) -> bool {
+        let entry = self.records.get(&at).map(|record| (record.entry.digest, record.entry.size));
+        entry == Some((blob.descriptor.digest, blob.descriptor.size))
+    }
+
     /// What became of blob `at` of the plan before the interruption; `None` when nothing did.
     pub(super) fn carried(&self, at: usize, blob: &PlannedBlob) -> Option<Carried> {
-        let record = self.records.get(&at)?;
-        let same = (record.entry.digest, record.entry.size)
-            == (blob.descriptor.digest, blob.descriptor.size);
-        record.clone().carried().filter(|_| same)
+        self.records.get(&at).filter(|_| self.says(at, blob))?.clone().carried()
     }
 
     /// Notes what became of blob `at` of the plan. What cannot be noted is done again.
@@ -292,6 +310,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`].
     pub fn remove(self) -> Result<(), JournalError> {
+        if self.file.is_none() {
+            return Ok(());
+        }
         match std::fs::remove_file(&self.path) {
             // Gone with the directory of a bundle that was given up.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

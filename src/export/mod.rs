@@ -17,8 +17,8 @@ mod turns;
 pub use base::{BaseBundle, Bases};
 pub use fetch::fetch_documents;
 pub use journal::{Begun, Journal, JournalError};
-pub use plan::{Plan, PlannedBlob, plan};
-pub use run::{Order, Summary, write};
+pub use plan::{Plan, PlannedBlob, plan, scratch_peak};
+pub use run::{Order, Summary, write, write_in_turn};
 
 use crate::bundle::{Name, WriteError};
 use crate::files::FileError;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ExportError;
-use crate::bundle::{BlobPath, mentioned_blobs};
+use crate::bundle::{BlobPath, Lading, mentioned_blobs};
 use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
 
 /// Everything that a bundle will hold.
@@ -35,6 +35,28 @@ impl Plan {
     pub fn blob_bytes(&self) -> u64 {
         self.blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.descriptor.size))
     }
+}
+
+impl Plan {
+    /// About how many bytes all head files will have together, and rather too many: of the lading and
+    /// two lists like it, a line of sums a file, marks, and of packed layers the list of their chunks.
+    pub fn head_bytes(&self, packing: bool) -> u64 {
+        let lading = Lading::new("", self.images.clone()).to_bytes().len() as u64;
+        let files = (self.documents.len() + 2 * self.blobs.len()) as u64;
+        let blobs = self.blob_bytes();
+        let chunks = if packing { blobs / 64 } else { 0 };
+        3 * lading + 512 * files + blobs / 8192 + chunks
+    }
+}
+
+/// The most bytes that an export of blobs of these sizes, in their order, holds at a time when layers
+/// are opened: what is worked on are always up to `jobs` blobs that follow each other, for none is laid
+/// before those that stand before it. Each takes whole blocks.
+pub fn scratch_peak(sizes: &[u64], jobs: usize, block: u64) -> u64 {
+    let held = |size: &u64| size.checked_next_multiple_of(block).unwrap_or(u64::MAX);
+    let sum = |sizes: &[u64]| sizes.iter().map(held).fold(0, u64::saturating_add);
+    let jobs = jobs.clamp(1, sizes.len().max(1));
+    sizes.windows(jobs).map(sum).max().unwrap_or(0)
 }
 
 /// Plans a bundle of `images`, whose documents are all in `documents`.

@@ -13,7 +13,7 @@ use super::resume::{self, Places};
 use super::{ExportError, PackMode, recipes};
 use crate::bundle::{
     BlobPath, BundlePath, Catalog, CatalogBlob, HeadFile, Held, Lading, MAX_SEAL_SIZE, Marks,
-    Medium, Name, OCI_LAYOUT, Packaging, Seal, Sums, Timestamp, WriteError, Writer,
+    Medium, Name, OCI_LAYOUT, Packaging, Seal, Spread, Sums, Timestamp, WriteError, Writer,
     docker_manifest_json, index_json,
 };
 use crate::files::FileError;
@@ -27,6 +27,8 @@ use crate::trust::{Chain, Purpose, Signature, Signer};
 pub struct Order<'a> {
     /// How the files lie on the medium.
     pub packaging: Packaging,
+    /// The media that volumes are spread over; `None` for one place.
+    pub spread: Option<&'a Spread>,
     /// The line of bundles that this one continues.
     pub stream: Name,
     /// Which counting of sequence numbers; trust documents have their own word in it.
@@ -75,7 +77,23 @@ impl Order<'_> {
             self.bases.seals
         );
         let options = Digest::of(options.as_bytes());
-        Begun { images: plan.images.clone(), options, created: self.created.unix() }
+        let rooms =
+            self.spread.map_or(Vec::new(), |it| it.rooms.iter().map(|it| it.bytes).collect());
+        Begun { images: plan.images.clone(), options, created: self.created.unix(), rooms }
+    }
+
+    fn writer(&self, out: &Path, resumed: bool) -> Result<Writer, WriteError> {
+        match (self.spread, resumed) {
+            (None, false) => Writer::create(out, self.packaging),
+            (None, true) => Writer::resume(out, self.packaging),
+            (Some(spread), false) => Writer::create_on(spread.clone(), self.packaging),
+            (Some(spread), true) => Writer::resume_on(spread.clone(), self.packaging),
+        }
+    }
+
+    /// Where the seal is written last.
+    fn last<'b>(&'b self, out: &'b Path) -> &'b Path {
+        self.spread.and_then(|spread| spread.rooms.last()).map_or(out, |room| &room.root)
     }
 }
 
@@ -88,7 +106,7 @@ pub struct Summary {
     pub seal: Seal,
 }
 
-/// Writes the bundle of `plan` to `out`. When it fails there is no bundle; what was written of it
+/// Writes the bundle of `plan` to `out`, which is the first medium if there are several. When it fails there is no bundle; what was written of it
 /// stays with its journal, if that is worth it, and is `resumed` by the next run.
 ///
 /// # Errors
@@ -107,14 +125,14 @@ pub fn write(
         Some(journal) if *journal.begun() != begun => {
             return Err(JournalError::Other(journal.path().to_owned()).into());
         }
-        Some(journal) if journal.is_finished(out, order.packaging) => {
-            let summary = finished(out)?;
+        Some(journal) if journal.is_finished(order.last(out), order.packaging) => {
+            let summary = finished(order.last(out))?;
             journal.remove()?;
             return Ok(summary);
         }
-        Some(journal) => (Writer::resume(out, order.packaging)?, journal),
+        Some(journal) => (order.writer(out, true)?, journal),
         None => {
-            let writer = Writer::create(out, order.packaging)?;
+            let writer = order.writer(out, false)?;
             let journal = Journal::create(out, order.packaging, begun, &plan.documents);
             // Somebody else may work here already.
             let journal = journal.inspect_err(|_| writer.keep_unfinished())?;
@@ -122,6 +140,32 @@ pub fn write(
         }
     };
     writer.sweep();
+    carry_out(plan, sources, order, (writer, journal), progress)
+}
+
+/// The same with a writer whose media are changed. It is not taken up when it is interrupted.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_in_turn(
+    plan: &Plan,
+    sources: &Opener,
+    writer: Writer,
+    order: &Order<'_>,
+    progress: &dyn Progress,
+) -> Result<Summary, ExportError> {
+    authorise(order)?;
+    let journal = Journal::none(order.begun(plan));
+    carry_out(plan, sources, order, (writer, journal), progress)
+}
+
+fn carry_out(
+    plan: &Plan,
+    sources: &Opener,
+    order: &Order<'_>,
+    (writer, journal): (Writer, Journal),
+    progress: &dyn Progress,
+) -> Result<Summary, ExportError> {
     let written = fill(plan, sources, (&writer, &journal), order, progress)
         .and_then(|heads| seal(plan, order, heads, writer));
     if written.is_ok() || journal.is_empty() {
@@ -274,19 +318,23 @@ fn store(
                 held.push(Held { blob: entry.clone(), home });
             }
             None => {
-                writer.announce(blob.path, blob.descriptor.size)?;
+                if !writer.is_in_turn() {
+                    writer.announce(blob.path, blob.descriptor.size)?;
+                }
                 blobs.push((at, blob));
             }
         }
     }
     let places = Places::Beforehand;
     let aboard = resume::aboard(journal, plan, order.bases, writer, places, order.jobs)?;
-    let entries = pool::run(order.jobs, &blobs, |(at, blob)| match aboard.get(at) {
+    let jobs = if writer.is_in_turn() { 1 } else { order.jobs };
+    let entries = pool::run(jobs, &blobs, |(at, blob)| match aboard.get(at) {
         Some(carried) => {
             progress.advance(carried.entry.size);
             Ok(carried.entry.clone())
         }
         None => {
+            writer.announce(blob.path, blob.descriptor.size)?;
             let entry = copy_blob(plan, blob, sources, writer, progress)?;
             writer.keep_unfinished();
             let carried = Carried { entry: entry.clone(), way: Way::Stored, opened: None };

@@ -43,6 +43,19 @@ impl Lock {
         write(&mut file).map_err(|error| FileError::io("write", path, error))?;
         Ok(Lock { _file: file })
     }
+
+    /// Takes the directory `path` itself, and leaves no file in it.
+    ///
+    /// # Errors
+    /// [`FileError::Busy`] at once when another process holds it; [`FileError::Io`].
+    pub fn directory(path: &Path) -> Result<Lock, FileError> {
+        let file = File::open(path).map_err(|error| FileError::io("open", path, error))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(FileError::Busy { path: path.to_owned() }),
+            // Some file systems know no locks; to work there is better than not to.
+            _ => Ok(Lock { _file: file }),
+        }
+    }
 }
 
 /// The process that wrote its number into the file.
@@ -68,5 +81,9 @@ mod tests {
         assert!(matches!(&refused, FileError::Locked { holder: Some(it), .. } if *it == me));
         drop(held);
         Lock::take(&path).unwrap();
+        let held = Lock::directory(dir.path()).unwrap();
+        assert!(matches!(Lock::directory(dir.path()), Err(FileError::Busy { .. })));
+        drop(held);
+        Lock::directory(dir.path()).unwrap();
     }
 }

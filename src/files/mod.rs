@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 
 pub use cached::forget_written;
 pub use lock::Lock;
-pub use part::{PartFile, open_locked};
+pub use part::{PartFile, open_locked, unfinished_bytes};
 pub use section::Section;
 pub use space::{FAT_LIMIT, Space};
 
@@ -136,6 +136,22 @@ pub fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
         return Err(FileError::io("read", path, error));
     }
     Ok(bytes)
+}
+
+/// Removes what killed processes left of files that they had open in `directory` or a directory below
+/// it. Nobody else works there.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn sweep(directory: &Path) -> Result<(), FileError> {
+    let below = walkdir::WalkDir::new(directory).max_depth(3).follow_links(false);
+    for entry in below.into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() && entry.file_name().to_str().is_some_and(is_temporary) {
+            let removed = std::fs::remove_file(entry.path());
+            removed.map_err(|error| FileError::io("remove", entry.path(), error))?;
+        }
+    }
+    Ok(())
 }
 
 /// True for the name of a file that an [`AtomicFile`] left when its process was killed.

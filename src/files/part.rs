@@ -2,11 +2,15 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::FileError;
+
+/// The unit in which file systems say how much a file takes.
+const BLOCK: u64 = 512;
 
 /// `<name>.part`, beside the place that it will come to. Nobody else may work on it meanwhile.
 #[derive(Debug)]
@@ -57,6 +61,19 @@ impl PartFile {
         &self.path
     }
 
+    /// Removes what stands behind `length` bytes, if anything does: not every FAT can cut.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn cut(&self, length: u64) -> Result<(), FileError> {
+        let found = self.file.metadata().map(|found| found.len());
+        let cut = found.and_then(|found| match found > length {
+            true => self.file.set_len(length),
+            false => Ok(()),
+        });
+        cut.map_err(|error| FileError::io("cut", &self.path, error))
+    }
+
     /// Syncs the content and puts the file in its place; the caller syncs the directory.
     ///
     /// # Errors
@@ -80,6 +97,16 @@ impl PartFile {
     pub fn give_up(path: &Path) -> Result<(), FileError> {
         PartFile::open(path).map(|part| part.discard())
     }
+}
+
+/// How many bytes the file system has given to unfinished files: to that of `path`, and to those in
+/// the directory `path` and in one below it.
+pub fn unfinished_bytes(path: &Path) -> u64 {
+    let below = walkdir::WalkDir::new(path).max_depth(3).follow_links(false);
+    let below = below.into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+    let is_part = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "part");
+    let all = below.filter(is_part).chain([unfinished(path)]);
+    all.filter_map(|path| Some(path.symlink_metadata().ok()?.blocks() * BLOCK)).sum()
 }
 
 fn unfinished(path: &Path) -> PathBuf {
@@ -132,8 +159,11 @@ mod tests {
         drop(part);
         let part = PartFile::resume(&path).unwrap();
         assert_eq!(std::fs::read(dir.path().join("x.tar.part")).unwrap(), b"half");
+        let given = unfinished_bytes(&path);
+        assert!(given > 0 && given == unfinished_bytes(dir.path()), "{given}");
         part.commit().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"half");
+        assert_eq!(unfinished_bytes(dir.path()), 0);
         PartFile::create(&path).unwrap().discard();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }

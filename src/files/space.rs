@@ -1,5 +1,6 @@
 //! How much room there is on the file system that something is to be written to.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{FileError, parent};
@@ -17,6 +18,10 @@ pub struct Space {
     pub place: PathBuf,
     /// Bytes that a user may still write; `None` where the file system does not say.
     pub free: Option<u64>,
+    /// Bytes of a block: a file takes whole ones.
+    pub block: u64,
+    /// Which file system it is, among those that are mounted.
+    pub device: u64,
     /// True for FAT, which holds no file larger than [`FAT_LIMIT`].
     pub is_fat: bool,
 }
@@ -36,7 +41,9 @@ impl Space {
         let free = number(found.f_bavail as i128).saturating_mul(size);
         let says = number(found.f_blocks as i128) > 0;
         let is_fat = number(found.f_type as i128) == MSDOS_SUPER_MAGIC;
-        Ok(Space { place, free: says.then_some(free), is_fat })
+        let device = place.metadata().map_err(|error| FileError::io("inspect", &place, error))?;
+        let (block, device) = (size.max(1), device.dev());
+        Ok(Space { place, free: says.then_some(free), block, device, is_fat })
     }
 }
 

@@ -93,7 +93,7 @@ fn write(
     out: Option<&Path>,
 ) -> Result<PathBuf, SignError> {
     let name = HeadFile::Signature(signature.key_id);
-    let missing = || VerifyError::Missing { path: HeadFile::Seal.into(), volumes: String::new() };
+    let missing = || VerifyError::Missing { path: HeadFile::Seal.into() };
     let seal = bundle.medium().get(&HeadFile::Seal.into()).ok_or_else(missing)?;
     // A member of an archive has its header before it.
     let directory = match (out, seal.offset()) {

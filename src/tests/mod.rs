@@ -120,6 +120,7 @@ impl Maker {
         let plan = export::plan(images.to_vec(), documents)?;
         let order = Order {
             packaging,
+            spread: None,
             stream: "default".parse().unwrap(),
             epoch: 1,
             chain: None,

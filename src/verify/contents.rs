@@ -279,8 +279,8 @@ impl Contents {
 
 /// The head files behind the sums.
 pub(super) struct Heads<'a> {
-    medium: &'a Medium,
-    sums: Sums,
+    pub(super) medium: &'a Medium,
+    pub(super) sums: Sums,
 }
 
 impl<'a> Heads<'a> {
@@ -309,16 +309,20 @@ impl<'a> Heads<'a> {
                 return Err(VerifyError::Extra { path: *path, at: Location::of(piece) });
             }
         }
-        self.sums.paths().try_for_each(|path| match found(self.medium, path) {
-            Ok(_) => Ok(()),
-            Err(error) => gaps.note(path, error),
-        })
+        for path in self.sums.paths().filter(|path| self.medium.get(path).is_none()) {
+            let error = match gaps.are_allowed() {
+                true => VerifyError::Missing { path: *path },
+                false => self.missing(*path),
+            };
+            gaps.note(path, error)?;
+        }
+        Ok(())
     }
 
     fn get(&self, file: HeadFile, cap: u64) -> Result<Vec<u8>, VerifyError> {
         let path = BundlePath::Head(file);
         let piece = found(self.medium, &path)?;
-        let missing = || VerifyError::Missing { path, volumes: String::new() };
+        let missing = || VerifyError::Missing { path };
         proven(path, piece, self.sums.get(&path).ok_or_else(missing)?, cap)
     }
 
@@ -384,7 +388,7 @@ fn read_document(
 }
 
 /// The bytes of a file, of which no one has been looked at before its digest was right.
-fn proven(
+pub(super) fn proven(
     path: BundlePath,
     piece: &Piece,
     digest: &Digest,
@@ -401,24 +405,5 @@ fn proven(
 }
 
 fn found<'a>(medium: &'a Medium, path: &BundlePath) -> Result<&'a Piece, VerifyError> {
-    medium
-        .get(path)
-        .ok_or_else(|| VerifyError::Missing { path: *path, volumes: missing_volumes(medium) })
-}
-
-/// What the numbers of the volumes that are there tell of those that are not.
-fn missing_volumes(medium: &Medium) -> String {
-    if let Some(cut) = medium.cut() {
-        return format!("; {cut}");
-    }
-    let Some(last) = medium.volumes().last() else { return String::new() };
-    let gaps: Vec<String> = (1..*last)
-        .filter(|number| !medium.volumes().contains(number))
-        .take(10)
-        .map(crate::bundle::volume_name)
-        .collect();
-    match gaps.is_empty() {
-        true => format!("; it lies on a volume after {}", crate::bundle::volume_name(*last)),
-        false => format!("; so is {}", gaps.join(", ")),
-    }
+    medium.get(path).ok_or(VerifyError::Missing { path: *path })
 }

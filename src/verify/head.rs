@@ -10,11 +10,13 @@ use super::chain::{Anchor, Established};
 use super::contents::{Contents, Heads};
 use super::lost::Gaps;
 use super::{Location, VerifiedBundle, VerifyError};
-use crate::bundle::{BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Piece, Seal};
+use crate::bundle::{
+    BundlePath, Catalog, HeadFile, Lading, MAX_SEAL_SIZE, Medium, Piece, Seal, Sums,
+};
 use crate::chunk::ChunkIndex;
 use crate::files::read_capped;
 use crate::oci::Digest;
-use crate::trust::{Purpose, Signature, Signed};
+use crate::trust::{Chain, KeyId, Purpose, Signature, Signed, Verified};
 
 /// The most signatures that a bundle may have.
 pub const MAX_SIGNATURES: usize = 16;
@@ -68,16 +70,67 @@ fn verify_with(
     site: &Site,
     gaps: Gaps,
 ) -> Result<VerifiedBundle, VerifyError> {
-    let (seal, signatures) = read_head(&medium)?; // 1
-    let trust = Established::from(anchor, &medium, site.time())?; // 2
+    sealed(&medium, anchor, site)?
+        .try_map(|it| Contents::read(medium, &it.message, it.seal, it.signers, it.chain, gaps))
+}
+
+/// A seal that may be believed, and who says so.
+struct Sealed {
+    message: Vec<u8>,
+    seal: Seal,
+    signers: Vec<KeyId>,
+    chain: Option<Chain>,
+}
+
+fn sealed(medium: &Medium, anchor: &Anchor, site: &Site) -> Result<Verified<Sealed>, VerifyError> {
+    let (seal, signatures) = read_head(medium)?; // 1
+    let trust = Established::from(anchor, medium, site.time())?; // 2
     let signed = trust.keys().verify(Purpose::Seal, seal, &signatures)?; // 3
     signed.try_map(|Signed { message, signers }| {
         let seal = Seal::parse(&message)?; // 4
         let signers = trust.admit(&seal, &message, &signatures, signers)?; // 5
         let epoch = trust.epoch(&seal).or(site.epoch);
         admit(&seal, &Digest::of(&message), site, epoch)?;
-        Contents::read(medium, &message, seal, signers, trust.into_chain(), gaps)
+        Ok(Sealed { message, seal, signers, chain: trust.into_chain() })
     })
+}
+
+/// Which files a bundle has, though not all of them need be there.
+#[derive(Debug)]
+pub struct Outline {
+    /// The digest of the seal.
+    pub seal_digest: Digest,
+    /// The seal.
+    pub seal: Seal,
+    /// Its files.
+    pub sums: Sums,
+    /// The trusted keys that signed; empty when nobody asked.
+    pub signers: Vec<KeyId>,
+}
+
+/// Reads which files the bundle has that lies in `places`, perhaps in part: steps 1 to 6, or without
+/// `trust` whatever the medium says.
+///
+/// # Errors
+/// Every [`VerifyError`] about the seal, its signatures and the sums.
+pub fn outline(
+    places: &[PathBuf],
+    trust: Option<(&Anchor, &Site)>,
+) -> Result<Outline, VerifyError> {
+    let medium = Medium::gather(places)?;
+    let (bytes, seal, signers) = match trust {
+        Some((anchor, site)) => {
+            let sealed = sealed(&medium, anchor, site)?.into_inner();
+            (sealed.message, sealed.seal, sealed.signers)
+        }
+        None => {
+            let (bytes, _) = read_head(&medium)?;
+            let seal = Seal::parse(&bytes)?;
+            (bytes, seal, Vec::new())
+        }
+    };
+    let sums = Heads::read(&medium, &seal)?.sums;
+    Ok(Outline { seal_digest: Digest::of(&bytes), seal, sums, signers })
 }
 
 /// Looks at a bundle without keys: its parts fit together, but anybody may have made it. Nothing
@@ -167,7 +220,7 @@ pub(super) fn read_head(medium: &Medium) -> Result<(Vec<u8>, Vec<Signature>), Ve
 }
 
 fn missing_seal(path: BundlePath) -> VerifyError {
-    VerifyError::Missing { path, volumes: String::new() }
+    VerifyError::Missing { path }
 }
 
 fn too_large(path: BundlePath, piece: &Piece) -> VerifyError {

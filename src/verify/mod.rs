@@ -26,6 +26,7 @@ mod contents;
 mod head;
 mod layer;
 mod lost;
+mod missing;
 mod recipe;
 mod remains;
 mod restarts;
@@ -41,10 +42,11 @@ pub use blob::BlobReader;
 pub use chain::Anchor;
 pub use contents::Contents;
 pub use head::{
-    Claims, MAX_SIGNATURES, claims, examine, examine_medium, seal, verify, verify_medium,
-    verify_partly,
+    Claims, MAX_SIGNATURES, Outline, claims, examine, examine_medium, outline, seal, verify,
+    verify_medium, verify_partly,
 };
 pub use lost::{Hurt, Losses, LostImage};
+pub use missing::Gap;
 pub use remains::{Remaining, remaining};
 pub use story::StoryError;
 pub use workshop::{Destination, Workshop};
@@ -245,13 +247,14 @@ pub enum VerifyError {
     #[error(transparent)]
     Story(#[from] StoryError),
     /// A file of the bundle is not on the medium. The input's fault.
-    #[error("{path} is missing{volumes}")]
+    #[error("{path} is missing")]
     Missing {
         /// The first file that is missing.
         path: BundlePath,
-        /// Which volumes are missing, as far as can be told; or empty.
-        volumes: String,
     },
+    /// Whole volumes of the bundle are not on the medium. The input's fault.
+    #[error("{0}")]
+    Volumes(Gap),
     /// A file on the medium is not part of this bundle. The input's fault.
     #[error("{path} ({at}) is not part of this bundle")]
     Extra {

@@ -168,12 +168,17 @@ fn packaging() -> Vec<Case> {
     vec![
         case(22, R, "a volume is not there: it is named")
             .vectors(&["volume-missing", "volume-last-missing"])
-            .live(medium::missing_volume_is_named),
+            .live(medium::missing_volume_is_named)
+            .also(&["tests/media/staging.rs::what_is_missing_is_said_by_name"]),
         case(23, R, "a volume of another bundle under the right name")
             .vectors(&["volume-of-other"])
-            .also(&["tests/bundle/flips.rs::two_bundles_do_not_make_one"]),
+            .also(&[
+                "tests/bundle/flips.rs::two_bundles_do_not_make_one",
+                "tests/media/staging.rs::a_volume_of_another_bundle_is_not_staged",
+            ]),
         case(24, P, "volumes in any order, in several directories, twice")
-            .live(medium::volumes_anywhere),
+            .live(medium::volumes_anywhere)
+            .also(&["tests/media/staging.rs::in_any_order_and_again_until_nothing_is_missing"]),
         case(25, R, "a byte more or less")
             .vectors(&["blob-long", "blob-short", "sums-long", "archive-truncated"])
             .vectors(&["archive-trailing"])

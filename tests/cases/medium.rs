@@ -18,10 +18,13 @@ pub(crate) fn missing_volume_is_named() -> Vec<Seen> {
     let stage = Stage::exported("--volume-size 3k");
     let (first, last) = (stage.path("b/volume-0001.tar"), stage.path("b/volume-0002.tar"));
     std::fs::rename(&last, stage.path("away")).unwrap();
-    let after = stage.import_b().refused(3, "missing").names("a volume after volume-0001.tar");
+    let after = stage.import_b().refused(3, "missing").names("volume 2 of 2 is missing");
     std::fs::rename(stage.path("away"), &last).unwrap();
     std::fs::remove_file(first).unwrap();
-    vec![after, stage.import_b().refused(3, "missing").names("volume-0001.tar")]
+    let first = stage.import_b().refused(3, "missing").names("volume-0001.tar): 1 image needs it");
+    // Nobody signed the list of volumes: it helps, and nothing more.
+    std::fs::remove_file(stage.path("b/volumes.txt")).unwrap();
+    vec![after, first, stage.import_b().refused(3, "missing").names("volume-0001.tar")]
 }
 
 /// Head files in one directory, volumes in others, the order turned round, one given twice.

@@ -55,7 +55,8 @@ fn places_are_taken_in_any_order_and_twice() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second, heads) = spread(dir.path());
     let all = gather(&[&first, &second, &heads]).unwrap();
-    assert_eq!(all.volumes(), [1, 2]);
+    let numbers = |medium: &Medium| medium.volumes().keys().copied().collect::<Vec<_>>();
+    assert_eq!(numbers(&all), [1, 2]);
     assert_eq!(names(&all).len(), 6);
     let volume = second.join("volume-0002.tar");
     for places in [
@@ -65,14 +66,44 @@ fn places_are_taken_in_any_order_and_twice() {
     ] {
         let places: Vec<&Path> = places.iter().map(|path| path.as_path()).collect();
         let medium = gather(&places).unwrap();
-        assert_eq!((names(&medium), medium.volumes()), (names(&all), &[1, 2][..]));
+        assert_eq!((names(&medium), numbers(&medium)), (names(&all), vec![1, 2]));
         for text in [&b"one"[..], b"two", b"", b"loose"] {
             assert_eq!(content(&medium, blob(text)), text);
         }
     }
     let one = gather(&[&second, &heads]).unwrap();
-    assert_eq!(one.volumes(), [2]);
+    assert_eq!((numbers(&one), one.missing_volumes()), (vec![2], vec![1]));
     assert!(one.get(&blob(b"one")).is_none());
+}
+
+#[test]
+fn how_many_volumes_there_are_is_known_if_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second, heads) = spread(dir.path());
+    let said = |listings: [Option<&str>; 2]| {
+        for (place, text) in [&first, &heads].into_iter().zip(listings) {
+            let path = place.join("volumes.txt");
+            let _ = std::fs::remove_file(&path);
+            text.inspect(|text| put(&path, text.as_bytes()));
+        }
+        let medium = gather(&[&heads, &first]).unwrap();
+        let all = gather(&[&heads, &first, &second]).unwrap();
+        (medium.volume_count(), medium.missing_volumes(), all.missing_volumes())
+    };
+    let three = "volume-0001.tar 9\nvolume-0002.tar 9\nvolume-0003.tar 9\n";
+    assert_eq!(said([None, None]), (None, vec![], vec![]));
+    assert_eq!(said([Some(three), None]), (Some(3), vec![2, 3], vec![3]));
+    assert_eq!(said([Some(three), Some(three)]), (Some(3), vec![2, 3], vec![3]));
+    // Two that say different things say nothing, and so do those that cannot be.
+    let two = "volume-0001.tar 9\nvolume-0002.tar 9\n";
+    assert_eq!(said([Some(three), Some(two)]), (None, vec![], vec![]));
+    assert_eq!(said([Some("what"), None]), (None, vec![], vec![]));
+    assert_eq!(said([Some("volume-0001.tar 9\n"), None]), (Some(1), vec![], vec![]));
+    let huge: String = (1..400_000).map(|it| format!("volume-{it:04}.tar 1\n")).collect();
+    assert_eq!(said([Some(&huge), None]), (None, vec![], vec![]));
+    std::fs::remove_file(first.join("volumes.txt")).unwrap();
+    symlink("volume-0001.tar", first.join("volumes.txt")).unwrap();
+    assert!(matches!(gather(&[&first]), Err(MediumError::File(FileError::NotRegular { .. }))));
 }
 
 #[test]

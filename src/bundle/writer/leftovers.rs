@@ -4,9 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::WriteError;
+use super::spread::TITLE;
 use crate::bundle::medium::{JOURNAL, is_system};
 use crate::bundle::path::{BLOB_DIRECTORY, BundlePath, HeadFile};
+use crate::bundle::volumes::{LABEL, LISTING};
 use crate::files::{self, FileError};
+
+/// The longest label, in bytes.
+const MAX_LABEL: u64 = 4096;
 
 pub(super) fn refuse_existing(path: &Path) -> Result<(), WriteError> {
     match path.symlink_metadata() {
@@ -60,16 +65,56 @@ impl Leftovers {
         self.stays = true;
     }
 
-    pub(super) fn finish<'a>(
-        mut self,
+    /// Takes the seal away from a bundle that is not whole.
+    pub(super) fn unseal(&self) -> Result<(), FileError> {
+        let seal = self.directory.join(HeadFile::Seal.to_string());
+        match std::fs::remove_file(&seal) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(FileError::io("remove", &seal, error))
+            }
+            Err(_) => Ok(()),
+            Ok(()) => files::sync_directory(&self.directory),
+        }
+    }
+
+    pub(super) fn write_heads<'a>(
+        &self,
         heads: impl IntoIterator<Item = (BundlePath, &'a [u8])>,
     ) -> Result<(), FileError> {
-        for (head, bytes) in heads {
-            files::write_atomic(&self.directory.join(head.to_string()), bytes)?;
-        }
-        self.stays = true;
-        Ok(())
+        let mut heads = heads.into_iter();
+        heads.try_for_each(|(head, bytes)| {
+            files::write_atomic(&self.directory.join(head.to_string()), bytes)
+        })
     }
+
+    pub(super) fn write(&self, texts: &[(&str, Vec<u8>)]) -> Result<(), FileError> {
+        let mut texts = texts.iter();
+        texts.try_for_each(|(name, text)| files::write_atomic(&self.directory.join(name), text))
+    }
+
+    /// The bundle is finished.
+    pub(super) fn stay(mut self) {
+        self.stays = true;
+    }
+}
+
+/// The label of a medium that is taken up must be the one that it was given.
+pub(super) fn check_label(directory: &Path, begins: &str) -> Result<(), WriteError> {
+    match is_label(&directory.join(LABEL), begins) {
+        true => Ok(()),
+        false => Err(WriteError::OtherMedium(directory.to_owned())),
+    }
+}
+
+fn is_label(path: &Path, begins: &str) -> bool {
+    let label = files::read_capped(path, MAX_LABEL);
+    label.is_ok_and(|label| label.starts_with(begins.as_bytes()))
+}
+
+/// True when a bundle may be written to `directory`: it is not there, or nothing of anybody's is in it.
+pub fn is_fresh(directory: &Path) -> bool {
+    entries(directory).is_ok_and(|entries| entries.iter().all(is_trace))
+        || directory.symlink_metadata().is_err()
 }
 
 /// What an interrupted work leaves before it has written anything.
@@ -79,6 +124,7 @@ fn is_trace(entry: &std::fs::DirEntry) -> bool {
     let is_blobs = entry.file_name() == "blobs" && entry.file_type().is_ok_and(|it| it.is_dir());
     is_open_file(entry)
         || entry.file_name() == JOURNAL
+        || (entry.file_name() == LABEL && is_label(&entry.path(), TITLE))
         || (is_blobs && (empty(entry.path()) || empty(blobs())))
 }
 
@@ -116,6 +162,7 @@ fn is_ours(name: &str) -> bool {
     let volume = name.strip_suffix(".part").unwrap_or(name);
     matches!(name.parse(), Ok(BundlePath::Head(_) | BundlePath::Trust(_)))
         || files::is_temporary(name)
+        || [LABEL, LISTING].contains(&name)
         || (volume.starts_with("volume-") && volume.ends_with(".tar"))
 }
 

@@ -72,7 +72,7 @@ fn three_packagings_hold_the_same_files() {
         }
     }
     assert_eq!(found(&dir.path().join("one")), found(&dir.path().join("directory")));
-    assert_eq!(tree(&dir.path().join("one")).len(), 6);
+    assert_eq!(tree(&dir.path().join("one")).len(), 7);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_blob_goes_to_the_first_volume_with_room() {
         let state = writer.state();
         let places: Vec<_> =
             state.places.values().map(|place| (place.archive, place.offset)).collect();
-        (places, state.archives.iter().map(|archive| archive.end).collect::<Vec<_>>())
+        (places, state.archives.iter().map(|archive| archive.shelf.end).collect::<Vec<_>>())
     };
     // Room for 3072 bytes; the members take 1024, 2560, 1024, 512, 1024, 1536.
     let (places, ends) = placed(4096);

@@ -11,6 +11,7 @@ use crate::parity::ParityError;
 use crate::recompress::StreamError;
 use crate::repack::RepackError;
 use crate::sign::SignError;
+use crate::stage::StageError;
 use crate::unpack::UnpackError;
 use crate::verify::VerifyError;
 
@@ -121,6 +122,12 @@ impl From<VerifyError> for Failure {
                 "missing",
                 "give every place that holds a part of the bundle; if all are given, fetch it anew",
             ),
+            E::Volumes(_) => (
+                Exit::Damaged,
+                "missing",
+                "insert it and give its place too; or copy one medium after the other to a directory, \
+                 with `gapferry stage`",
+            ),
             E::Extra { .. } => (Exit::Damaged, "extra-file", "give the places of one bundle only"),
             E::Size { .. } => (Exit::Damaged, "wrong-size", FETCH_ANEW),
             E::TooLarge { .. } => (Exit::Damaged, "too-large", FETCH_ANEW),
@@ -151,6 +158,11 @@ impl From<WriteError> for Failure {
                 Failure::new(Exit::Usage, "volume-too-small", error)
                     .hint("choose a larger --volume-size")
             }
+            WriteError::NoRoom { .. } => Failure::new(Exit::Failed, "no-space", error)
+                .hint("name more or larger media; or choose a smaller --volume-size"),
+            WriteError::NotChanged(_) => Failure::new(Exit::Failed, "no-medium", error),
+            WriteError::OtherMedium(_) => Failure::new(Exit::Usage, "other-medium", error)
+                .hint("name the same media in the same order; or begin anew with --restart"),
         }
     }
 }
@@ -334,6 +346,22 @@ impl From<RepackError> for Failure {
         match error {
             RepackError::Verify(error) => error.into(),
             RepackError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<StageError> for Failure {
+    fn from(error: StageError) -> Failure {
+        match error {
+            StageError::Verify(error) => error.into(),
+            StageError::Medium(error) => error.into(),
+            StageError::File(error) => error.into(),
+            StageError::NoHead { .. } => Failure::new(Exit::Damaged, "missing", error)
+                .hint("stage a medium with head files first: the last one always has them"),
+            StageError::OtherBundle { .. } | StageError::OtherVolume { .. } => {
+                Failure::new(Exit::Damaged, "two-bundles", error)
+                    .hint("a directory is for one bundle: name another one with -o")
+            }
         }
     }
 }

@@ -167,3 +167,14 @@ fn a_source_that_lies_makes_no_bundle() {
         assert!(!out.is_file() && !out.join("seal").exists());
     }
 }
+
+#[test]
+fn what_is_held_are_blobs_that_follow_each_other() {
+    let sizes = [10, 0, 300, 4096, 1, 8000];
+    let peak = |jobs| scratch_peak(&sizes, jobs, 1);
+    assert_eq!([1, 2, 3].map(peak), [8000, 8001, 12097]);
+    assert_eq!([0, 6, 100].map(peak), [8000, 12407, 12407]);
+    assert_eq!(scratch_peak(&sizes, 2, 4096), 3 * 4096);
+    assert_eq!(scratch_peak(&[], 4, 4096), 0);
+    assert_eq!(scratch_peak(&[u64::MAX, u64::MAX], 2, 4096), u64::MAX);
+}
