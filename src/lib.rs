@@ -23,6 +23,7 @@
 //! | [`select`] | what travels: list files, the lock |
 //! | [`memory`] | what a site imported |
 //! | [`policy`] | what a site lets through: rules, and signatures of cosign |
+//! | [`audit`] | what was done here: the audit log and its checkpoints |
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
@@ -34,6 +35,7 @@
 //! | [`serve`] | a read-only registry over a layout |
 //! | [`cli`] | the command line; the only part that prints |
 
+pub mod audit;
 pub mod bundle;
 pub mod chunk;
 pub mod cli;

@@ -7,6 +7,7 @@
 //! `Command::run`.
 
 mod args;
+mod audit;
 mod bundles;
 mod classify;
 mod completions;
@@ -22,6 +23,7 @@ mod input;
 mod inspect;
 mod key;
 mod lock;
+mod log;
 mod man;
 mod memory;
 mod output;
@@ -88,6 +90,7 @@ enum Command {
     Repack(repack::Args),
     Unpack(unpack::Args),
     Drill(drill::Args),
+    Log(log::Args),
     Diff(diff::Args),
     Policy(policy::Args),
     Demo(demo::Args),
@@ -110,6 +113,7 @@ impl Command {
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Drill(args) => drill::run(args, context),
+            Command::Log(args) => log::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),
