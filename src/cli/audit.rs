@@ -12,7 +12,7 @@ use super::state::StateArgs;
 use crate::audit::{AuditError, Checkpoint, Event, Facts, Log};
 use crate::files;
 use crate::trust::{Note, Signer};
-use crate::verify;
+use crate::verify::{self, VerifiedBundle};
 
 /// The log below the state directory.
 const DIRECTORY: &str = "log";
@@ -36,6 +36,11 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
+    /// No log: for what changes nothing.
+    pub fn none() -> LogArgs {
+        LogArgs { no_log: true, ..LogArgs::default() }
+    }
+
     /// Who does this, as far as it is known.
     pub fn operator(&self, context: &Context) -> String {
         let variable = |name| context.variable(name).map(|it| it.to_string_lossy().into_owned());
@@ -114,6 +119,16 @@ impl Run<'_> {
     /// Notes something for the outcome.
     pub fn note(&mut self, name: &str, value: impl Into<Value>) {
         self.facts.insert(name.to_owned(), value.into());
+    }
+
+    /// Notes which bundle it is.
+    pub fn note_bundle(&mut self, bundle: &VerifiedBundle) {
+        let (seal, signers) = (bundle.get().seal(), bundle.get().signers());
+        self.note("seal", bundle.get().seal_digest().to_string());
+        self.note("stream", seal.stream.as_str());
+        self.note("epoch", seal.epoch);
+        self.note("sequence", seal.sequence);
+        self.note("signed-by", facts(signers.iter().map(ToString::to_string)));
     }
 
     /// Notes which bundle lay there, when it could not be told what it is. Nothing of it is proven.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::args::RegistryArgs;
+use super::audit::{LogArgs, Run, fact, facts, keys, paths};
 use super::bundles::{PackagingArgs, timestamp};
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -15,6 +16,8 @@ use super::policy::PolicyArgs;
 use super::registries;
 use super::signers::SignerArgs;
 use super::space::SpaceArgs;
+use super::state::StateArgs;
+use crate::audit::Facts;
 use crate::bundle::{Medium, Name, Piece};
 use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
 use crate::files;
@@ -113,6 +116,10 @@ pub struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
     registries: RegistryArgs,
 }
 
@@ -150,6 +157,26 @@ impl std::str::FromStr for Expiry {
 }
 
 impl Args {
+    /// What is asked for, for the log.
+    fn facts(&self, signers: &[Box<dyn Signer>]) -> Facts {
+        let files = [&self.lock, &self.policy.policy, &self.trust_documents];
+        let names = ["lock", "policy", "trust-documents"].map(str::to_owned);
+        let files = names.into_iter().zip(files).filter_map(|(name, path)| {
+            Some((name, fact(&path.as_ref()?.to_string_lossy())))
+        });
+        let to = self.destination.as_ref().map_or("any", Name::as_str);
+        let all = [
+            ("destination".to_owned(), fact(to)),
+            ("images".to_owned(), facts(&self.images.images)),
+            ("keys".to_owned(), keys(signers)),
+            ("lists".to_owned(), paths(&self.images.lists)),
+            ("out".to_owned(), fact(&self.packaging.out.to_string_lossy())),
+            ("since".to_owned(), paths(&self.since)),
+            ("stream".to_owned(), fact(self.stream.as_str())),
+        ];
+        all.into_iter().chain(files).collect()
+    }
+
     fn pack_mode(&self) -> PackMode {
         match (self.store_layers, self.pack) {
             (true, _) | (_, Pack::Never) => PackMode::Never,
@@ -164,12 +191,24 @@ impl Args {
 /// # Errors
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
+    let log = if args.dry_run { &LogArgs::none() } else { &args.log };
+    let mut run = log.begin(&args.state, "export", args.facts(&signers), context)?;
+    let done = exported(&args, &signers, &mut run, context);
+    run.end(done, &signers)
+}
+
+fn exported(
+    args: &Args,
+    signers: &[Box<dyn Signer>],
+    run: &mut Run<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
     let jobs = usize::from(args.registries.jobs);
-    let journal = unfinished(&args)?;
-    let pinned = pinned(&args, &opener, journal.as_ref(), context)?;
+    let journal = unfinished(args)?;
+    let pinned = pinned(args, &opener, journal.as_ref(), context)?;
     let images = pinned.lock.into_images();
     moved(&images, journal.as_ref())?;
     context.progress().begin("fetching manifests", 0);
@@ -177,23 +216,27 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     context.progress().end();
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
-    let bases = bases(&args)?;
+    let bases = bases(args)?;
     if args.dry_run {
-        print_plan(&args, &plan, &bases, context)?;
+        print_plan(args, &plan, &bases, context)?;
         return partial(&pinned.failures, context);
     }
-    let chain = chain(&args)?;
+    let chain = chain(args)?;
     let trusted = (&bases, chain.as_ref());
-    let order = order(&args, &signers, trusted, journal.as_ref(), context)?;
+    let order = order(args, signers, trusted, journal.as_ref(), context)?;
     let out = &args.packaging.out;
     let resumed = journal.is_some();
     if !resumed {
         args.space.export(&plan, &order, out, context)?;
     }
     let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
-    let summary = summary.map_err(|error| stays(error.into(), &args))?;
-    check(&args, &signers, (&order, &summary), resumed, context)?;
-    print_summary(&args, &plan, &summary, context)?;
+    let summary = summary.map_err(|error| stays(error.into(), args))?;
+    run.note("seal", summary.seal_digest.to_string());
+    run.note("sequence", summary.seal.sequence);
+    run.note("bytes", summary.seal.bytes);
+    run.note("images", facts(plan.images.iter().map(|it| format!("{} {}", it.digest, it.name))));
+    check(args, signers, (&order, &summary), resumed, context)?;
+    print_summary(args, &plan, &summary, context)?;
     partial(&pinned.failures, context)
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde_json::json;
 
 use super::args::RegistryArgs;
+use super::audit::{LogArgs, Run, fact, facts, paths};
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -15,6 +16,7 @@ use super::policy::{Aboard, PolicyArgs};
 use super::registries;
 use super::space::SpaceArgs;
 use super::verify::skipped;
+use crate::audit::Facts;
 use crate::files;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::memory::{Memory, Place};
@@ -69,6 +71,8 @@ pub struct Args {
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
     registries: RegistryArgs,
@@ -102,6 +106,16 @@ impl FromStr for To {
 /// # Errors
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let log = if args.dry_run { &LogArgs::none() } else { &args.log };
+    let mut run = log.begin(&args.trust.state, "import", args.facts(), context)?;
+    let done = imported(&args, &mut run, context);
+    if done.is_err() {
+        run.note_found(&args.bundle.places);
+    }
+    run.end(done, &[])
+}
+
+fn imported(args: &Args, run: &mut Run<'_>, context: &Context) -> Result<(), Failure> {
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let place = args.place();
     // Held from before the first look until the end: of two imports at once, one is refused.
@@ -113,6 +127,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let restore = if args.restore { Restore::To(place.clone()) } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
     let bundle = args.trust.verify_at(&args.bundle.places, &site, context)?;
+    run.note_bundle(&bundle);
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
@@ -137,6 +152,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
     })?;
+    run.note("images", listed(&summary));
     if summary.is_whole() {
         args.trust.remember(bundle.get(), held, site.now, context)?;
     }
@@ -155,6 +171,16 @@ struct Remembered<'a> {
 }
 
 impl Args {
+    /// What is asked for, for the log.
+    fn facts(&self) -> Facts {
+        Facts::from([
+            ("bundle".to_owned(), paths(&self.bundle.places)),
+            ("only".to_owned(), facts(self.image.iter().map(ToString::to_string))),
+            ("restore".to_owned(), self.restore.into()),
+            ("to".to_owned(), fact(self.place().as_str())),
+        ])
+    }
+
     /// The target as the memory names it.
     fn place(&self) -> Place {
         let name = match &self.to {
@@ -244,6 +270,13 @@ fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
     let line = |it: &import::PlannedImage<'_>| format!("{} -> {}\n", it.image.name, it.target);
     context.print(&plan.images.iter().map(line).collect::<String>())?;
     context.print("the bundle is verified; nothing was loaded\n")
+}
+
+/// What became of each image, for the log.
+fn listed(summary: &Summary) -> serde_json::Value {
+    facts(summary.images.iter().map(|(name, digest, outcome)| {
+        format!("{} {digest} {name}", word(outcome))
+    }))
 }
 
 fn word(outcome: &Outcome) -> &'static str {
