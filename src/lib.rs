@@ -24,10 +24,12 @@
 //! | [`select`] | what travels: list files, the lock |
 //! | [`memory`] | what a site imported |
 //! | [`policy`] | what a site lets through: rules, and signatures of cosign |
+//! | [`audit`] | what was done here: the audit log and its checkpoints |
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
 //! | [`mirror`] | configuration for the machines that pull from a site's registry |
+//! | [`receipt`] | what a site says of an import |
 //! | [`drill`] | proving that a bundle restores |
 //! | [`unpack`] | a bundle as a plain OCI layout |
 //! | [`repack`] | the same bundle in another packaging |
@@ -37,6 +39,7 @@
 //! | [`serve`] | a read-only registry over a layout |
 //! | [`cli`] | the command line; the only part that prints |
 
+pub mod audit;
 pub mod bundle;
 pub mod chunk;
 pub mod cli;
@@ -52,6 +55,7 @@ pub mod oci;
 pub mod parity;
 pub mod policy;
 pub mod pool;
+pub mod receipt;
 pub mod recompress;
 pub mod registry;
 pub mod repack;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 27] = [
+const ALLOWED: [(&str, &[&str]); 28] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -22,6 +22,8 @@ const ALLOWED: [(&str, &[&str]); 27] = [
     ("target", &["oci", "layout", "registry"]),
     ("select", &["oci", "source"]),
     ("memory", &["oci", "bundle"]),
+    ("audit", &["oci", "trust"]),
+    ("receipt", &["oci", "trust", "bundle", "memory", "audit", "verify", "import"]),
     ("verify", &["oci", "trust", "recompress", "chunk", "bundle", "memory"]),
     ("export", &EXPORT),
     ("import", &["oci", "bundle", "memory", "verify", "target"]),

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 34] = [
+const SUBCOMMANDS: [&str; 44] = [
     "key",
     "key new",
     "key show",
@@ -36,6 +36,16 @@ const SUBCOMMANDS: [&str; 34] = [
     "unpack",
     "stage",
     "drill",
+    "receipt",
+    "receipt show",
+    "receipt check",
+    "log",
+    "log show",
+    "log verify",
+    "log prove",
+    "log check-proof",
+    "log export",
+    "log checkpoint",
     "diff",
     "policy",
     "policy check",

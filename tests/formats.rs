@@ -4,10 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gapferry::audit;
 use gapferry::bundle::{Catalog, Lading, Seal, Sums};
 use gapferry::drill::Record;
 use gapferry::memory::Memory;
+use gapferry::oci::Digest;
 use gapferry::policy::{Policy, PolicyError};
+use gapferry::receipt::Receipt;
 use gapferry::select::Lock;
 use gapferry::trust::Document;
 use serde_json::Value;
@@ -44,6 +47,19 @@ fn the_examples_are_what_they_are_said_to_be() {
     assert_eq!(Lock::parse("lock.md", lock.as_bytes()).unwrap().images().len(), 1);
     let memory = example("memory.md", "memory");
     assert_eq!(Memory::parse(memory.as_bytes(), None).unwrap().to_bytes(), memory.as_bytes());
+    let log = example("log.md", "log");
+    let mut before = None;
+    for line in log.split_inclusive('\n') {
+        let record = audit::Record::parse(line.as_bytes()).unwrap();
+        assert_eq!(record.previous, before);
+        before = Some(Digest::of(line.as_bytes()));
+    }
+    let receipt = example("receipt.md", "receipt");
+    assert_eq!(Receipt::parse(receipt.as_bytes()).unwrap().to_bytes(), receipt.as_bytes());
+    let mut lading: Value = serde_json::from_str(&example("lading.md", "lading")).unwrap();
+    lading["record"] = serde_json::from_str(&example("lading.md", "record")).unwrap();
+    let lading = Lading::parse(lading.to_string().as_bytes()).unwrap();
+    assert_eq!(lading.record().unwrap().images.len(), 1);
     let record = example("drill.md", "drill");
     assert_eq!(Record::parse(record.as_bytes()).unwrap().to_bytes(), record.as_bytes());
     let catalog = example("catalog.md", "catalog");

@@ -15,6 +15,7 @@ mod order;
 mod part;
 mod path;
 mod recipe;
+mod record;
 mod salvage;
 mod seal;
 mod sums;
@@ -34,6 +35,10 @@ pub use order::{mentioned_blobs, places};
 pub use part::{Part, ReadAt, is_parity_name, parity_name};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
+pub use record::{
+    Attached, AttachedKind, CheckedSignatures, ImageRecord, InvalidWords, LogState, Said,
+    TransferRecord, Words,
+};
 pub use salvage::Remains;
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};

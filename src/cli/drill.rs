@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::audit::{LogArgs, Run, fact, keys, paths};
 use super::bundles::{BundleArgs, TrustArgs, timestamp};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count, escaped};
 use super::signers::SignerArgs;
 use super::space::SpaceArgs;
+use crate::audit::Facts;
 use crate::drill::{self, DrillError, Outcome, Record, Scratch, Sealed, Seconds, Times};
 use crate::files::{self, FileError};
 use crate::import::ImportError;
@@ -54,6 +56,8 @@ pub struct Args {
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     space: SpaceArgs,
     /// How many blobs are restored and read at once
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -74,6 +78,25 @@ struct Course {
 /// Whatever keeps the bundle from being restored, with the code that an import would give.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let signers = args.signers.signers(context)?;
+    let facts = Facts::from([
+        ("bundle".to_owned(), paths(&args.bundle.places)),
+        ("keys".to_owned(), keys(&signers)),
+        ("to".to_owned(), fact(&args.to.to_string_lossy())),
+    ]);
+    let mut run = args.log.begin(&args.trust.state, "drill", facts, context)?;
+    let done = logged(&args, &signers, &mut run, context);
+    if done.is_err() {
+        run.note_found(&args.bundle.places);
+    }
+    run.end(done, &signers)
+}
+
+fn logged(
+    args: &Args,
+    signers: &[Box<dyn Signer>],
+    run: &mut Run<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
     let memory = args.trust.state.memory(context)?;
     let site = Site { memory, restore: Restore::Look, ..args.trust.site(context)? };
     let seal = args.bundle.places.iter().find_map(|place| verify::seal(place).ok());
@@ -82,11 +105,17 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let scratch = Scratch::new(&args.to)?;
     let mut course = Course { seal, sealed: None, times: Times::default() };
     let started = timestamp(context.now())?;
-    let restored = drilled(&args, &site, &scratch, &mut course, context);
+    let restored = drilled(args, &site, &scratch, &mut course, context);
     if restored.as_ref().is_err_and(|failure| failure.exit == Exit::Usage) {
         scratch.remove()?;
         return restored;
     }
+    if let Some(sealed) = &course.sealed {
+        run.note("seal", course.seal.map(|it| it.to_string()));
+        run.note("stream", sealed.stream.as_str());
+        run.note("sequence", sealed.sequence);
+    }
+    run.note("record", fact(&place.to_string_lossy()));
     let record = Record {
         version: env!("CARGO_PKG_VERSION").parse().expect("the package's version"),
         seal: course.seal,
@@ -98,10 +127,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let keep = if restored.is_ok() { args.keep } else { record.times.restore.is_some() };
     let removed = if keep { Ok(()) } else { scratch.remove() };
-    let signatures = left(&record, &place, &signers, &restored, context)?;
+    let signatures = left(&record, &place, signers, &restored, context)?;
     restored.map_err(|failure| failure.and_hint(&stays(&place, keep.then_some(&args.to))))?;
     removed?;
-    print(&args, &record, &place, &signatures, context)
+    print(args, &record, &place, &signatures, context)
 }
 
 /// The place of a record that is to be written; asked for before the work, which may take hours.

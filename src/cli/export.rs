@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::args::RegistryArgs;
+use super::audit::{LogArgs, Run, fact, facts, keys, paths};
 use super::bundles::{PackagingArgs, timestamp};
 use super::change::{self, ChangeArgs, Drive, Why};
 use super::context::Context;
@@ -13,19 +14,21 @@ use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::media::{self, Labels};
 use super::policy::PolicyArgs;
+use super::receipt;
+use super::record::{self, RecordArgs};
 use super::registries;
 use super::signers::SignerArgs;
 use super::space::{Needs, SpaceArgs};
+use super::state::StateArgs;
+use crate::audit::Facts;
 use crate::bundle::{Medium, Name, Piece, Spread, Writer};
-use crate::export::{
-    self, BaseBundle, Bases, Journal, JournalError, Order, PackMode, Plan, Summary,
-};
+use crate::export::{self, Bases, Journal, JournalError, Order, PackMode, Plan, Summary};
 use crate::files;
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
 use crate::source::Opener;
 use crate::trust::{Chain, Keyring, Signer, read_papers};
-use crate::verify::{self, Anchor, Claims, Site};
+use crate::verify::{self, Anchor, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -101,10 +104,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
-    /// Leave out what this bundle brought to the destination; its head files are enough
-    /// (repeatable)
-    #[arg(long, value_name = "BUNDLE")]
+    /// Leave out what this bundle brought to the destination; its head files are enough. With the
+    /// receipt of its import, which names what came of it, only if all of it is there (repeatable)
+    #[arg(long, value_name = "BUNDLE|RECEIPT")]
     since: Vec<PathBuf>,
+    /// Believe receipts in --since that this public key of the site signed (repeatable)
+    #[arg(long, value_name = "PUBLIC-KEY")]
+    receipt_trust: Vec<PathBuf>,
     /// Hold layers here while they are worked on; beside the bundle unless given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -126,6 +132,12 @@ pub struct Args {
     signers: SignerArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    record: RecordArgs,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    state: StateArgs,
     #[command(flatten)]
     registries: RegistryArgs,
 }
@@ -164,6 +176,33 @@ impl std::str::FromStr for Expiry {
 }
 
 impl Args {
+    /// The bundle's place in its stream.
+    fn place(&self, now: u64) -> String {
+        let (stream, sequence) = (self.stream.as_str(), self.sequence.unwrap_or(now));
+        format!("{stream}/{sequence}")
+    }
+
+    /// What is asked for, for the log.
+    fn facts(&self, signers: &[Box<dyn Signer>]) -> Facts {
+        let files = [&self.lock, &self.policy.policy, &self.trust_documents];
+        let names = ["lock", "policy", "trust-documents"].map(str::to_owned);
+        let files = names
+            .into_iter()
+            .zip(files)
+            .filter_map(|(name, path)| Some((name, fact(&path.as_ref()?.to_string_lossy()))));
+        let to = self.destination.as_ref().map_or("any", Name::as_str);
+        let all = [
+            ("destination".to_owned(), fact(to)),
+            ("images".to_owned(), facts(&self.images.images)),
+            ("keys".to_owned(), keys(signers)),
+            ("lists".to_owned(), paths(self.images.lists.iter().map(|list| &list.path))),
+            ("out".to_owned(), paths(&self.packaging.places())),
+            ("since".to_owned(), paths(&self.since)),
+            ("stream".to_owned(), fact(self.stream.as_str())),
+        ];
+        all.into_iter().chain(files).collect()
+    }
+
     fn pack_mode(&self) -> PackMode {
         match (self.store_layers, self.pack) {
             (true, _) | (_, Pack::Never) => PackMode::Never,
@@ -194,13 +233,25 @@ impl Args {
 /// When an image cannot be had, or the bundle cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     args.change.check(args.packaging.media.len(), context)?;
-    let gate = args.policy.gate(args.registries.jobs, context)?;
     let signers = args.signers.signers(context)?;
+    let log = if args.dry_run { &LogArgs::none() } else { &args.log };
+    let mut run = log.begin(&args.state, "export", args.facts(&signers), context)?;
+    let done = exported(&args, &signers, &mut run, context);
+    run.end(done, &signers)
+}
+
+fn exported(
+    args: &Args,
+    signers: &[Box<dyn Signer>],
+    run: &mut Run<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let gate = args.policy.gate(args.registries.jobs, context)?;
     let client = registries::client(&args.registries, context)?;
     let opener = Opener::new(client).with_foreign_layers(args.images.foreign_layers);
     let jobs = usize::from(args.registries.jobs);
-    let journal = unfinished(&args)?;
-    let pinned = pinned(&args, &opener, journal.as_ref(), context)?;
+    let journal = unfinished(args)?;
+    let pinned = pinned(args, &opener, journal.as_ref(), context)?;
     let images = pinned.lock.into_images();
     moved(&images, journal.as_ref())?;
     context.progress().begin("fetching manifests", 0);
@@ -208,30 +259,40 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     context.progress().end();
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
-    let bases = bases(&args)?;
     let now = begun(journal.as_ref(), context)?;
-    let spread = spread(&args, &plan, journal.as_ref(), now)?;
+    let said = args.record.said(&args.place(now))?;
+    gate.record(said.as_ref())?;
+    let bases = receipt::bases(&args.since, &args.receipt_trust)?;
+    let spread = spread(args, &plan, journal.as_ref(), now)?;
     let needs = Needs { journal: journal.as_ref(), ..args.needs(&bases, spread.as_ref()) };
     args.space.export(&plan, &needs, context)?;
     if args.dry_run {
-        told::print_plan(&args, &plan, &needs, context)?;
+        told::print_plan(args, &plan, &needs, context)?;
         return partial(&pinned.failures, context);
     }
-    let chain = chain(&args)?;
+    let chain = chain(args)?;
+    let read = (&opener, jobs);
+    let complete = |said| record::complete(said, &plan, &gate, read, run.state(), context);
+    let record = said.map(complete).transpose()?;
     let trusted = (&bases, chain.as_ref());
-    let order = order(&args, &signers, trusted, spread.as_ref(), now)?;
+    let order = order(args, signers, trusted, spread.as_ref(), now)?;
+    let order = Order { record: record.as_ref(), ..order };
     let out = args.packaging.out();
     let resumed = journal.is_some();
     let summary = match (&spread, args.change.media_count) {
-        (Some(spread), Some(_)) => write_in_turn(&args, &plan, &opener, (&order, spread), context)?,
+        (Some(spread), Some(_)) => write_in_turn(args, &plan, &opener, (&order, spread), context)?,
         _ => {
             let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
-            summary.map_err(|error| stays(error.into(), &args))?
+            summary.map_err(|error| stays(error.into(), args))?
         }
     };
-    let labels = check(&args, &signers, (&order, &summary), resumed, context)?;
+    run.note("seal", summary.seal_digest.to_string());
+    run.note("sequence", summary.seal.sequence);
+    run.note("bytes", summary.seal.bytes);
+    run.note("images", facts(plan.images.iter().map(|it| format!("{} {}", it.digest, it.name))));
+    let labels = check(args, signers, (&order, &summary), resumed, context)?;
     let parity = args.packaging.protect(context)?;
-    told::print_summary(&args, (&plan, &summary), (&labels, parity.as_ref()), context)?;
+    told::print_summary(args, (&plan, &summary), (&labels, parity.as_ref()), context)?;
     partial(&pinned.failures, context)
 }
 
@@ -295,18 +356,6 @@ fn pinned(
         Some(path) => Ok(Pinned { lock: read_lock(path)?, failures: Vec::new() }),
         None => args.images.pin(opener, args.registries.jobs.into(), context),
     }
-}
-
-/// What the bundles that the destination took say of themselves. That they say so is enough: a
-/// delta that counts on something else is refused where it is imported.
-fn bases(args: &Args) -> Result<Bases, Failure> {
-    let read = |place: &PathBuf| {
-        let claims = verify::claims(std::slice::from_ref(place));
-        let claims = claims.map_err(|error| Failure::from(error).at(place.display()))?;
-        let Claims { seal_digest: seal, lading, catalog, chunks, .. } = claims;
-        Ok(BaseBundle { seal, lading, catalog, chunks })
-    };
-    Ok(Bases::new(args.since.iter().map(read).collect::<Result<_, Failure>>()?))
 }
 
 /// The maker's trust documents. One that lacks signatures is none.
@@ -415,6 +464,7 @@ fn order<'a>(
         chain,
         sequence,
         previous: previous(args, sequence)?,
+        record: None,
         created,
         expires,
         destination: args.destination.clone(),

@@ -7,20 +7,25 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::args::RegistryArgs;
-use super::bundles::{BundleArgs, TrustArgs};
+use super::audit::{LogArgs, Run, fact, facts, host, paths, said};
+use super::bundles::{BundleArgs, TrustArgs, timestamp};
 use super::context::Context;
 use super::damage;
 use super::failure::Failure;
 use super::mapping::{MappingArgs, To};
 use super::output::{bytes, count, escaped};
 use super::policy::{Aboard, PolicyArgs};
+use super::receipt::{Desk, ReceiptArgs};
 use super::registries;
 use super::space::SpaceArgs;
 use super::verify::skipped;
+use crate::audit::{Checkpoint, Facts};
+use crate::bundle::Timestamp;
 use crate::files;
 use crate::import::{self, ImportError, Journal, Outcome, Plan, PlannedImage, Summary};
 use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference};
+use crate::receipt::{self, Circumstances, Override};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
 use crate::verify::{Contents, Restore, Site, VerifiedBundle};
 
@@ -40,6 +45,9 @@ EXAMPLES:
   With the registry that each came from in its name, and a tag of the site; see first what goes where:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site/mirror \\
       --keep-host --tag-suffix -site1 --dry-run
+  With a receipt on the medium, which goes back:
+    gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site \\
+      --receipt medium --receipt-key site.key
   An older bundle, after the registry was lost:
     gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
@@ -73,6 +81,10 @@ pub struct Args {
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
+    receipt: ReceiptArgs,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
     registries: RegistryArgs,
@@ -83,6 +95,29 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle, or with the target.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let log = if args.dry_run { &LogArgs::none() } else { &args.log };
+    let mut run = log.begin(&args.trust.state, "import", args.facts(), context)?;
+    let desk = args.receipt.desk(&args.bundle.places, context);
+    let (done, signers) = match desk {
+        Err(failure) => (Err(failure), Vec::new()),
+        Ok(desk) => {
+            let done = imported(&args, desk.as_ref(), &mut run, context);
+            (done, desk.map_or_else(Vec::new, |desk| desk.signers))
+        }
+    };
+    if done.is_err() {
+        run.note_found(&args.bundle.places);
+    }
+    run.end(done, &signers)
+}
+
+fn imported(
+    args: &Args,
+    desk: Option<&Desk>,
+    run: &mut Run<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let started = timestamp(context.now())?;
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let place = args.place();
     // Held from before the first look until the end: of two imports at once, one is refused.
@@ -94,6 +129,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let restore = if args.restore { Restore::To(place.clone()) } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
     let bundle = args.verified(&site, context)?;
+    run.note_bundle(&bundle);
     let plan = import::plan(
         chosen(bundle.get(), &args.image)?,
         &bundle.get().catalog().homes,
@@ -101,6 +137,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     )?;
     let open = || args.existing_target(context);
     let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
+    gate.record(bundle.get().lading().record())?;
     // What is lost is neither judged nor loaded.
     let losses = bundle.get().losses(&import::gaps(bundle.get()));
     let is_whole = |image: &&PinnedImage| losses.whole.iter().any(|it| it.name == image.name);
@@ -122,6 +159,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
     })?;
+    run.note("images", listed(&summary));
+    if let Some(desk) = desk.filter(|_| !args.dry_run) {
+        let log = run.state();
+        let circumstances = args.circumstances((place.clone(), started, log), context)?;
+        let receipt = receipt::receipt(&bundle, &plan, &summary, &site.memory, circumstances);
+        let left = desk.leave(&receipt)?;
+        run.note("receipt", fact(&left.to_string_lossy()));
+    }
     if summary.is_whole() {
         journal.map_or(Ok(()), |journal| journal.remove())?;
         args.trust.remember(bundle.get(), held, site.now, context)?;
@@ -147,6 +192,44 @@ impl Args {
             true => self.trust.verify_partly(&self.bundle.places, site, context),
             false => self.trust.verify_at(&self.bundle.places, site, context),
         }
+    }
+
+    /// What a receipt says besides.
+    fn circumstances(
+        &self,
+        (target, started, log): (Place, Timestamp, Option<Checkpoint>),
+        context: &Context,
+    ) -> Result<Circumstances, Failure> {
+        let asked = [
+            (self.keep_going, Override::KeepGoing),
+            (!self.image.is_empty(), Override::Only),
+            (self.restore, Override::Restore),
+        ];
+        Ok(Circumstances {
+            host: host(),
+            operator: self.log.operator(context),
+            second_person: self.receipt.second_person.clone(),
+            started,
+            finished: timestamp(context.now())?,
+            threshold: self.trust.threshold as u64,
+            target,
+            overrides: asked.into_iter().filter_map(|(is, it)| is.then_some(it)).collect(),
+            reason: self.receipt.reason.clone(),
+            log,
+        })
+    }
+
+    /// What is asked for, for the log.
+    fn facts(&self) -> Facts {
+        Facts::from([
+            ("bundle".to_owned(), paths(&self.bundle.places)),
+            ("only".to_owned(), facts(self.image.iter().map(ToString::to_string))),
+            ("restore".to_owned(), self.restore.into()),
+            ("keep-going".to_owned(), self.keep_going.into()),
+            ("reason".to_owned(), said(&self.receipt.reason)),
+            ("second-person".to_owned(), said(&self.receipt.second_person)),
+            ("to".to_owned(), fact(self.place().as_str())),
+        ])
     }
 
     /// The target as the memory names it.
@@ -241,6 +324,16 @@ fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
     };
     context.print(&plan.images.iter().map(line).collect::<String>())?;
     context.print("the bundle is verified; nothing was loaded\n")
+}
+
+/// What became of each image, for the log.
+fn listed(summary: &Summary) -> serde_json::Value {
+    facts(
+        summary
+            .images
+            .iter()
+            .map(|(name, digest, outcome)| format!("{} {digest} {name}", word(outcome))),
+    )
 }
 
 fn word(outcome: &Outcome) -> &'static str {

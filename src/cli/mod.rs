@@ -7,6 +7,7 @@
 //! `Command::run`.
 
 mod args;
+mod audit;
 mod bundles;
 mod change;
 mod classify;
@@ -24,6 +25,7 @@ mod input;
 mod inspect;
 mod key;
 mod lock;
+mod log;
 mod man;
 mod mapping;
 mod media;
@@ -33,6 +35,8 @@ mod output;
 mod parity;
 mod policy;
 mod progress;
+mod receipt;
+mod record;
 mod registries;
 mod repack;
 mod repair;
@@ -87,10 +91,10 @@ enum Command {
     Key(key::Args),
     Trust(trust::Args),
     Lock(lock::Args),
-    Export(export::Args),
+    Export(Box<export::Args>),
     Inspect(inspect::Args),
     Verify(verify::Args),
-    Import(import::Args),
+    Import(Box<import::Args>),
     Mirrors(mirrors::Args),
     Memory(memory::Args),
     Sign(sign::Args),
@@ -100,6 +104,8 @@ enum Command {
     Unpack(unpack::Args),
     Stage(stage::Args),
     Drill(drill::Args),
+    Receipt(receipt::Args),
+    Log(log::Args),
     Diff(diff::Args),
     Policy(policy::Args),
     Demo(demo::Args),
@@ -113,10 +119,10 @@ impl Command {
             Command::Key(args) => key::run(args, context),
             Command::Trust(args) => trust::run(args, context),
             Command::Lock(args) => lock::run(args, context),
-            Command::Export(args) => export::run(args, context),
+            Command::Export(args) => export::run(*args, context),
             Command::Inspect(args) => inspect::run(args, context),
             Command::Verify(args) => verify::run(args, context),
-            Command::Import(args) => import::run(args, context),
+            Command::Import(args) => import::run(*args, context),
             Command::Mirrors(args) => mirrors::run(args, context),
             Command::Memory(args) => memory::run(args, context),
             Command::Sign(args) => sign::run(args, context),
@@ -126,6 +132,8 @@ impl Command {
             Command::Unpack(args) => unpack::run(args, context),
             Command::Stage(args) => stage::run(args, context),
             Command::Drill(args) => drill::run(args, context),
+            Command::Receipt(args) => receipt::run(args, context),
+            Command::Log(args) => log::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),

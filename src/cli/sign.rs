@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::audit::{LogArgs, Run, keys, paths};
 use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::escaped;
 use super::signers::SignerArgs;
 use super::{inspect, verify};
+use crate::audit::Facts;
 use crate::sign::{Added, sign};
+use crate::trust::Signer;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -44,6 +47,8 @@ pub struct Args {
     signers: SignerArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// Does it.
@@ -53,13 +58,33 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     check_asking(args.yes, "look at the bundle with `gapferry inspect`, and give --yes", context)?;
     let signers = args.signers.signers(context)?;
+    let facts = Facts::from([
+        ("bundle".to_owned(), paths(&args.bundle.places)),
+        ("keys".to_owned(), keys(&signers)),
+    ]);
+    let mut run = args.log.begin(&args.trust.state, "sign", facts, context)?;
+    let done = signed(&args, &signers, &mut run, context);
+    if done.is_err() {
+        run.note_found(&args.bundle.places);
+    }
+    run.end(done, &signers)
+}
+
+fn signed(
+    args: &Args,
+    signers: &[Box<dyn Signer>],
+    run: &mut Run<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
     let contents = args.trust.look_before_signing(&args.bundle.places, context)?;
+    run.note("seal", contents.seal_digest().to_string());
     verify::prove(&contents, context)?;
     if !context.json() {
         context.print(&inspect::table(&contents))?;
     }
     confirm(args.yes, "Sign this bundle?")?;
-    let added = sign(&contents, &signers, args.out.as_deref())?;
+    let added = sign(&contents, signers, args.out.as_deref())?;
+    run.note("signatures", added.iter().filter(|it| it.written.is_some()).count());
     if !context.json() {
         return context.print(&added.iter().map(line).collect::<String>());
     }

@@ -66,6 +66,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         None => args.trust.verify_partly(&args.bundle.places, &site, context)?,
     };
     let mut contents = bundle.into_inner();
+    gate.record(contents.lading().record())?;
     let made = damage::prove(&mut contents, args.quick, context)?;
     let contents = &contents;
     let not_made = contents.catalog().layers.len() - made;

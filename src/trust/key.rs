@@ -33,6 +33,11 @@ pub trait Signer {
     /// # Errors
     /// When the signer refuses or cannot be reached.
     fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError>;
+
+    /// True when the key is at hand, and nobody is asked for a PIN or a touch.
+    fn is_at_hand(&self) -> bool {
+        false
+    }
 }
 
 /// A private key. Wiped from memory when dropped; never shown.
@@ -93,6 +98,10 @@ impl SecretKey {
 impl Signer for SecretKey {
     fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    fn is_at_hand(&self) -> bool {
+        true
     }
 
     fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<Vec<u8>, TrustError> {

@@ -20,6 +20,7 @@ mod key;
 mod keyring;
 mod lines;
 mod name;
+mod note;
 mod paper;
 mod pem;
 mod point;
@@ -42,6 +43,7 @@ pub use key::{KeyId, PublicKey, SecretKey, Signer};
 pub use keyring::{Keyring, Signature, Signed};
 pub use lines::{Lines, MalformedLine};
 pub use name::{InvalidName, Name};
+pub use note::{InvalidNote, Note};
 pub use paper::{
     InvalidTrustFile, MAX_DOCUMENT_SIGNATURES, MAX_DOCUMENTS, MAX_NUMBER, Paper, PaperError,
     TrustFile,

@@ -12,6 +12,10 @@ pub enum Purpose {
     Trust,
     /// The record of a drill.
     Drill,
+    /// A checkpoint of an audit log.
+    Log,
+    /// The receipt of an import.
+    Receipt,
 }
 
 impl Purpose {
@@ -21,6 +25,8 @@ impl Purpose {
             Purpose::Seal => "gapferry-seal",
             Purpose::Trust => "gapferry-trust",
             Purpose::Drill => "gapferry-drill",
+            Purpose::Log => "gapferry-log",
+            Purpose::Receipt => "gapferry-receipt",
         }
     }
 }

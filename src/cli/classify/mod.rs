@@ -1,6 +1,7 @@
 //! Which exit code, stable code and hint an error of the library has. Decided here and nowhere
 //! else.
 
+mod audit;
 mod bundle;
 mod places;
 mod policy;

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::super::audit::{LogArgs, fact};
 use super::super::bundles::timestamp;
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::super::state::StateArgs;
 use super::show;
+use crate::audit::Facts;
 use crate::oci::Digest;
 use crate::trust::{Accepted, Chain, read_papers};
 
@@ -34,6 +36,8 @@ pub struct Args {
     digest: Option<Digest>,
     #[command(flatten)]
     state: StateArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// Does it.
@@ -41,6 +45,20 @@ pub struct Args {
 /// # Errors
 /// Without a digest the first time; when documents are damaged or do not join what is believed.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let asked = args.digest.map(|digest| ("digest".to_owned(), fact(&digest.to_string())));
+    let place = ("documents".to_owned(), fact(&args.dir.to_string_lossy()));
+    let facts: Facts = asked.into_iter().chain([place]).collect();
+    let mut run = args.log.begin(&args.state, "trust accept", facts, context)?;
+    let done = accept(&args, context).and_then(|chain| {
+        run.note("name", chain.newest().name.as_str());
+        run.note("number", u64::from(chain.newest().number));
+        run.note("accepted", chain.newest_digest().to_string());
+        print(&chain, context)
+    });
+    run.end(done, &[])
+}
+
+fn accept(args: &Args, context: &Context) -> Result<Chain, Failure> {
     let accepted = Accepted::beneath(&args.state.directory(context)?);
     let here = |error| Failure::from(error).at(args.dir.display());
     let papers = read_papers(&args.dir).map_err(here)?;
@@ -64,7 +82,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     };
     accepted.save(&chain)?;
-    print(&chain, context)
+    Ok(chain)
 }
 
 fn is_of(chain: &Chain, digest: &Digest) -> bool {
