@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 30] = [
+const SUBCOMMANDS: [&str; 31] = [
     "key",
     "key new",
     "key show",
@@ -32,6 +32,7 @@ const SUBCOMMANDS: [&str; 30] = [
     "repack",
     "unpack",
     "drill",
+    "serve",
     "diff",
     "policy",
     "policy check",

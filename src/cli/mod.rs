@@ -29,6 +29,7 @@ mod policy;
 mod progress;
 mod registries;
 mod repack;
+mod serve;
 mod sign;
 mod signers;
 mod space;
@@ -88,6 +89,7 @@ enum Command {
     Repack(repack::Args),
     Unpack(unpack::Args),
     Drill(drill::Args),
+    Serve(serve::Args),
     Diff(diff::Args),
     Policy(policy::Args),
     Demo(demo::Args),
@@ -110,6 +112,7 @@ impl Command {
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Drill(args) => drill::run(args, context),
+            Command::Serve(args) => serve::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),

@@ -36,6 +36,7 @@ use std::path::PathBuf;
 
 pub use admit::{Restore, Site};
 pub use blob::BlobReader;
+pub use cache::Cache as PlainCache;
 pub use chain::Anchor;
 pub use contents::Contents;
 pub use head::{Claims, MAX_SIGNATURES, claims, examine, seal, verify};
