@@ -1,9 +1,5 @@
 //! `gapferry import`: loads a verified bundle into a registry or a layout.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
 use serde_json::json;
 
 use super::args::RegistryArgs;
@@ -14,13 +10,13 @@ use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
 use super::registries;
 use super::space::SpaceArgs;
+use super::targets::{Opened, To};
 use super::verify::skipped;
-use crate::files;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::memory::{Memory, Place};
-use crate::oci::{PinnedImage, Reference, Repository};
-use crate::target::{LayoutTarget, RegistryTarget, Target};
-use crate::verify::{Contents, Restore, Site};
+use crate::oci::{PinnedImage, Reference};
+use crate::target::Target;
+use crate::verify::{Contents, Restore, Site, VerifiedBundle};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -33,6 +29,11 @@ EXAMPLES:
   Under other names:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
       --map docker.io/library=base --map quay.io=quay
+  As one file that docker and podman load, or for a k3s node to find when it starts:
+    gapferry import bundle.tar --trust release.key.pub --to docker-archive:images.tar
+    gapferry import bundle.tar --trust release.key.pub --to k3s
+  Into the storage of docker's registry while that is stopped:
+    gapferry import bundle.tar --trust release.key.pub --to docker-registry-storage:/var/lib/registry
   An older bundle, after the registry was lost:
     gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
@@ -42,7 +43,8 @@ EXAMPLES:
 pub struct Args {
     #[command(flatten)]
     bundle: BundleArgs,
-    /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), or oci:DIR
+    /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), oci:DIR, oci-archive:FILE,
+    /// docker-archive:FILE, k3s[:DIR], or docker-registry-storage:DIR
     #[arg(long, value_name = "TARGET")]
     to: To,
     /// Put this path in front of every repository at the registry
@@ -74,29 +76,6 @@ pub struct Args {
     registries: RegistryArgs,
 }
 
-#[derive(Debug, Clone)]
-enum To {
-    Registry { host: String, prefix: String },
-    Layout(PathBuf),
-}
-
-impl FromStr for To {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<To, String> {
-        if let Some(path) = text.strip_prefix("oci:").filter(|path| !path.is_empty()) {
-            return Ok(To::Layout(PathBuf::from(path)));
-        }
-        let place = text.strip_prefix("docker://").or_else(|| text.strip_prefix("registry://"));
-        let place = place.ok_or("expected docker://HOST[:PORT][/PREFIX] or oci:DIR")?;
-        let (host, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let prefix = prefix.trim_matches('/');
-        let sample = if prefix.is_empty() { "a" } else { prefix };
-        Repository::new(host, sample).map_err(|error| error.to_string())?;
-        Ok(To::Registry { host: host.to_owned(), prefix: prefix.to_owned() })
-    }
-}
-
 /// Does it.
 ///
 /// # Errors
@@ -125,18 +104,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);
     };
-    if let To::Layout(path) = &args.to {
+    if let Some(path) = args.to.path() {
         let images = plan.images.iter().map(|planned| planned.image);
         args.space.layout(path, &bundle.get().content(images))?;
     }
-    let target = args.target(context)?;
+    let target = args.target(&bundle, context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =
-        import::run(&bundle, &plan, target.as_ref(), jobs, args.keep_going, context.progress());
-    let summary = summary.map_err(|error| match error {
+        import::run(&bundle, &plan, target.target(), jobs, args.keep_going, context.progress());
+    let summary = target.finish(summary.map_err(|error| match error {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
-    })?;
+    }))?;
     if summary.is_whole() {
         args.trust.remember(bundle.get(), held, site.now, context)?;
     }
@@ -157,64 +136,42 @@ struct Remembered<'a> {
 impl Args {
     /// The target as the memory names it.
     fn place(&self) -> Place {
-        let name = match &self.to {
-            To::Layout(path) => [b"oci:", whole(path).as_os_str().as_bytes()].concat(),
-            To::Registry { host, .. } => {
-                let path = format!("{}/{}", host.to_ascii_lowercase(), self.registry_prefix());
-                format!("docker://{}", path.trim_end_matches('/')).into_bytes()
-            }
-        };
-        Place::new(&name)
+        Place::new(&self.to.named(&self.registry_prefix()))
     }
 
     /// The prefix in the target and the one of `--prefix`.
     fn registry_prefix(&self) -> String {
         let of_target = match &self.to {
             To::Registry { prefix, .. } => prefix.as_str(),
-            To::Layout(_) => "",
+            _ => "",
         };
         let more = self.prefix.as_deref().unwrap_or("").trim_matches('/');
         [of_target, more].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
     }
 
     fn mapping(&self) -> Result<Mapping, Failure> {
-        let base = match (&self.to, &self.prefix) {
-            (To::Layout(_), Some(_)) => {
-                let message = "--prefix is for registries; names stay whole in a layout";
+        let base = match (self.to.registry(), &self.prefix) {
+            (None, Some(_)) => {
+                let message = "--prefix is for registries; names stay whole elsewhere";
                 return Err(Failure::new(Exit::Usage, "usage", message).hint("use --map FROM=TO"));
             }
-            (To::Layout(_), None) => Base::Layout,
-            (To::Registry { host, .. }, _) => {
-                Base::Registry { host: host.clone(), prefix: self.registry_prefix() }
+            (None, None) => Base::Layout,
+            (Some(host), _) => {
+                Base::Registry { host: host.to_owned(), prefix: self.registry_prefix() }
             }
         };
         Ok(Mapping::new(base, self.map.clone()))
     }
 
-    /// The target for looking at, which makes no layout where there is none.
+    /// The target for looking at, which makes nothing where there is nothing.
     fn existing_target(&self, context: &Context) -> Result<Option<Box<dyn Target>>, Failure> {
-        match &self.to {
-            To::Layout(path) if !path.join("oci-layout").exists() => Ok(None),
-            _ => self.target(context).map(Some),
-        }
+        self.to.existing(|| registries::client(&self.registries, context))
     }
 
-    fn target(&self, context: &Context) -> Result<Box<dyn Target>, Failure> {
-        Ok(match &self.to {
-            To::Layout(path) => Box::new(LayoutTarget::open_or_create(path)?),
-            To::Registry { .. } => {
-                Box::new(RegistryTarget::new(registries::client(&self.registries, context)?))
-            }
-        })
+    fn target(&self, bundle: &VerifiedBundle, context: &Context) -> Result<Opened, Failure> {
+        let seal = bundle.get().seal_digest();
+        self.to.open(&seal, || registries::client(&self.registries, context))
     }
-}
-
-/// `path` from the root on and without links, as far as it exists.
-fn whole(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| match path.file_name() {
-        Some(name) => whole(&files::parent(path)).join(name),
-        None => path.to_owned(),
-    })
 }
 
 fn chosen<'a>(

@@ -34,6 +34,7 @@ mod sign;
 mod signers;
 mod space;
 mod state;
+mod targets;
 mod trust;
 mod unpack;
 mod verify;

@@ -112,7 +112,7 @@ fn what_is_not_genuine_is_refused_before_it_listens() {
     flip(&work.path("bundle/lading.json"), 40);
     // Without its seal a bundle is a layout, which nobody signed: not with this spelling.
     std::fs::rename(work.path("bundle/seal"), work.path("seal")).unwrap();
-    work.refused(&format!("{line} {TRUST}"), 3, "missing-file");
+    work.refused(&format!("{line} {TRUST}"), 3, "missing");
     drop(Serving::start(&work, "oci:bundle"));
     std::fs::rename(work.path("seal"), work.path("bundle/seal")).unwrap();
     drop(Serving::start(&work, &format!("bundle {TRUST}")));

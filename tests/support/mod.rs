@@ -27,6 +27,12 @@ impl DockerRegistry {
         DockerRegistry::with("", |_| ())
     }
 
+    /// A registry over a storage that is there already.
+    pub(crate) fn start_on(storage: &Path) -> DockerRegistry {
+        let link = |at: &Path| std::os::unix::fs::symlink(storage, at.join("storage")).unwrap();
+        DockerRegistry::with("", link)
+    }
+
     /// A registry that speaks TLS for 127.0.0.1, and the certificate of its authority in PEM.
     pub(crate) fn start_tls() -> (DockerRegistry, Vec<u8>) {
         DockerRegistry::with_certificate(|at| {
