@@ -104,10 +104,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         super::verify::prove(bundle.get(), context)?;
         return print_plan(&plan, context);
     };
-    if let Some(path) = args.to.path() {
-        let images = plan.images.iter().map(|planned| planned.image);
-        args.space.layout(path, &bundle.get().content(images))?;
-    }
+    let images = plan.images.iter().map(|planned| planned.image);
+    args.to.check_space(&args.space, &bundle.get().content(images))?;
     let target = args.target(&bundle, context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =

@@ -1,14 +1,19 @@
 //! Where `import` brings images: how it is written on the command line, and how it is opened.
 
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::failure::Failure;
+use super::space::SpaceArgs;
+use crate::bundle::Packaging;
 use crate::files;
 use crate::oci::{Digest, Repository};
 use crate::registry::Client;
-use crate::target::{ArchiveTarget, Form, LayoutTarget, RegistryTarget, StorageTarget, Target};
+use crate::target::{
+    ArchiveTarget, Form, LayoutTarget, RegistryTarget, StorageTarget, Target, is_stored,
+};
 
 /// Where k3s looks for archives when it starts.
 const K3S: &str = "/var/lib/rancher/k3s/agent/images";
@@ -102,11 +107,36 @@ impl Opened {
 
 impl To {
     /// The directory or file, for those that have one.
-    pub fn path(&self) -> Option<&Path> {
+    fn path(&self) -> Option<&Path> {
         match self {
             To::Registry { .. } => None,
             To::Layout(path) | To::Archive(path, _) | To::K3s(path) | To::Storage(path) => {
                 Some(path)
+            }
+        }
+    }
+
+    /// Asks whether `content` will have room there, but for what lies there already.
+    ///
+    /// # Errors
+    /// `no-space`, `fat-limit`.
+    pub fn check_space(
+        &self,
+        space: &SpaceArgs,
+        content: &BTreeMap<Digest, u64>,
+    ) -> Result<(), Failure> {
+        let sum =
+            |sizes: &mut dyn Iterator<Item = &u64>| sizes.fold(0u64, |a, b| a.saturating_add(*b));
+        match self {
+            To::Registry { .. } => Ok(()),
+            To::Layout(path) => space.layout(path, content),
+            To::Archive(path, _) | To::K3s(path) => {
+                space.check(path, Packaging::Archive, sum(&mut content.values()))
+            }
+            To::Storage(path) => {
+                let lacking =
+                    content.iter().filter(|(digest, size)| !is_stored(path, digest, **size));
+                space.check(path, Packaging::Directory, sum(&mut lacking.map(|(_, size)| size)))
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Connections: so many at a time, with TLS or without.
 //!
-//! Withstands: clients that connect and say nothing during the handshake (ten seconds), more clients
-//! than there is memory for (they wait to be taken). Source: RFC 8446.
+//! Withstands: clients that connect and say nothing (ten seconds for a handshake, five minutes later),
+//! more clients than there is memory for (they wait to be taken). Source: RFC 8446.
 
+use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -24,6 +26,8 @@ use super::metrics::Metrics;
 const CONNECTIONS: usize = 256;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a connection may be silent, in both directions.
+pub(super) const IDLE: Duration = Duration::from_secs(300);
 /// How long to wait when the system gives no more connections.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,10 +43,11 @@ impl Door {
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         metrics: Arc<Metrics>,
+        idle: Duration,
     ) -> io::Result<Door> {
         let address = listener.local_addr()?;
         let (sender, ready) = channel(1);
-        tokio::spawn(take(listener, tls.map(TlsAcceptor::from), metrics, sender));
+        tokio::spawn(take(listener, tls.map(TlsAcceptor::from), metrics, idle, sender));
         Ok(Door { ready, address })
     }
 }
@@ -51,12 +56,13 @@ async fn take(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     metrics: Arc<Metrics>,
+    idle: Duration,
     ready: Sender<(Connection, SocketAddr)>,
 ) {
     let seats = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
         let Ok((stream, address)) = listener.accept().await else {
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
             continue;
         };
         let (tls, ready) = (tls.clone(), ready.clone());
@@ -64,7 +70,9 @@ async fn take(
         tokio::spawn(async move {
             if let Some(stream) = shake(tls, stream).await {
                 // Nobody takes it when the server stops.
-                let _ = ready.send((Connection { stream, _held: held }, address)).await;
+                let timer = Box::pin(sleep(idle));
+                let _ =
+                    ready.send((Connection { stream, idle, timer, _held: held }, address)).await;
             }
         });
     }
@@ -96,6 +104,8 @@ impl axum::serve::Listener for Door {
 /// A connection that takes a seat.
 pub(super) struct Connection {
     stream: Spoken,
+    idle: Duration,
+    timer: Pin<Box<Sleep>>,
     _held: Held,
 }
 
@@ -122,16 +132,31 @@ impl Drop for Held {
     }
 }
 
+impl Connection {
+    /// Puts the end of a silent connection off, or brings it about.
+    fn timed<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.timer.as_mut().set(sleep(self.idle));
+            return poll;
+        }
+        match self.timer.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
 impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let poll = match &mut self.stream {
             Spoken::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Spoken::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.timed(cx, poll)
     }
 }
 
@@ -141,10 +166,11 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        let poll = match &mut self.stream {
             Spoken::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Spoken::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        };
+        self.timed(cx, poll)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -159,5 +185,28 @@ impl AsyncWrite for Connection {
             Spoken::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Spoken::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_silent_client_is_sent_away() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let metrics: Arc<Metrics> = Arc::default();
+        let door = runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            Door::open(listener, None, metrics, Duration::from_millis(50)).unwrap()
+        });
+        let address = door.address;
+        runtime.spawn(async move { axum::serve(door, axum::Router::new()).await });
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
     }
 }

@@ -160,7 +160,7 @@ impl Server {
             .map_err(listen)?;
         let door = runtime.block_on(async {
             let listener = TcpListener::bind(addr).await?;
-            Door::open(listener, tls.map(|tls| tls.config), metrics)
+            Door::open(listener, tls.map(|tls| tls.config), metrics, listen::IDLE)
         });
         let door = door.map_err(listen)?;
         let bound = axum::serve::Listener::local_addr(&door).map_err(listen)?;

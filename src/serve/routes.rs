@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::any;
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use super::answer::{self, Refusal};
 use super::auth::Users;
@@ -87,10 +88,11 @@ async fn metrics(State(registry): State<Arc<Registry>>) -> Response<Body> {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-async fn front(State(registry): State<Arc<Registry>>) -> Response<Body> {
-    let html = page::render(&registry.catalog, &registry.stock);
+async fn front(State(registry): State<Arc<Registry>>) -> Answer {
+    // Sizes of a layout's blobs are asked of the disk.
+    let html = spawn_blocking(move || page::render(&registry.catalog, &registry.stock)).await;
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)];
-    (headers, html).into_response()
+    Ok((headers, html.map_err(|_| Refusal::Unreadable)?).into_response())
 }
 
 async fn repositories(

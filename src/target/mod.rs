@@ -19,7 +19,7 @@ use crate::registry::RegistryError;
 pub use archive::{ArchiveTarget, Form};
 pub use layout::LayoutTarget;
 pub use registry::RegistryTarget;
-pub use storage::StorageTarget;
+pub use storage::{StorageTarget, is_stored};
 
 /// A way to open the content of a blob, from its start. A target that is interrupted opens it
 /// again.

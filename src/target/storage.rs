@@ -70,8 +70,7 @@ impl StorageTarget {
     }
 
     fn data(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.root.join("blobs").join(digest.algorithm()).join(&hex[..2]).join(hex).join("data")
+        data(&self.root, digest)
     }
 
     /// A file of a repository, whose path is a name by the distribution-spec: no `..`, no `_…`.
@@ -94,7 +93,7 @@ impl StorageTarget {
 
     /// True when content of this size is there.
     fn has(&self, digest: &Digest, size: u64) -> bool {
-        self.data(digest).metadata().is_ok_and(|found| found.is_file() && found.len() == size)
+        is_there(&self.data(digest), size)
     }
 
     /// Stores a document's bytes under its digest, unless they are there.
@@ -154,6 +153,20 @@ impl StorageTarget {
         let parsed = Manifest::parse(Descriptor::of(kind, &raw), raw);
         Ok(parsed.map(|index| index.children().to_vec()).unwrap_or_default())
     }
+}
+
+/// True when the storage in `root` has content of this digest and size. Nobody has proven it.
+pub fn is_stored(root: &Path, digest: &Digest, size: u64) -> bool {
+    is_there(&data(&root.join(DRIVER), digest), size)
+}
+
+fn is_there(path: &Path, size: u64) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+fn data(root: &Path, digest: &Digest) -> PathBuf {
+    let hex = digest.hex();
+    root.join("blobs").join(digest.algorithm()).join(&hex[..2]).join(hex).join("data")
 }
 
 /// Writes a file of the storage: its directories, a temporary name, sync, rename, sync.

@@ -1,10 +1,10 @@
 //! Real clients, and many of them.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::command::Work;
+use crate::support::containerd::Containerd;
 use crate::support::images::{Eyes, digest};
 use crate::{Serving, TRUST, exported};
 
@@ -63,43 +63,6 @@ fn skopeo_copies_while_another_import_reads_the_medium() {
     assert_eq!(server.log(), "");
 }
 
-/// containerd of its own, without the parts that need more than storage.
-struct Containerd {
-    process: Child,
-    socket: String,
-}
-
-impl Containerd {
-    fn start(work: &Work) -> Containerd {
-        let at = |name: &str| work.path(name).display().to_string();
-        work.write(
-            "containerd.toml",
-            "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n",
-        );
-        let socket = at("containerd.sock");
-        let process = Command::new("containerd")
-            .args(["--config", &at("containerd.toml"), "--root", &at("containerd-root")])
-            .args(["--state", &at("containerd-state"), "--address", &socket])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(work.path("containerd.log")).unwrap())
-            .spawn()
-            .expect("containerd is installed");
-        let start = Instant::now();
-        while !Path::new(&socket).exists() {
-            assert!(start.elapsed() < Duration::from_secs(30), "containerd does not listen");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Containerd { process, socket }
-    }
-}
-
-impl Drop for Containerd {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
 #[test]
 fn containerd_fetches_from_a_mirror() {
     let (work, _) = exported("bundle", "");
@@ -112,7 +75,7 @@ fn containerd_fetches_from_a_mirror() {
     );
     std::fs::write(hosts.join("hosts.toml"), mirror).unwrap();
     let containerd = Containerd::start(&work);
-    let ctr = format!("ctr -a {}", containerd.socket);
+    let ctr = format!("ctr -a {}", containerd.socket());
     done(
         &work,
         &format!(

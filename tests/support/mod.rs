@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod command;
+pub(crate) mod containerd;
 pub(crate) mod images;
 pub(crate) mod proxy;
 
