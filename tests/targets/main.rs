@@ -5,6 +5,7 @@ mod kills;
 mod storage;
 
 #[path = "../interrupted/strace.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
 mod strace;
 #[path = "../support/mod.rs"]
 mod support;
