@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 44] = [
+const SUBCOMMANDS: [&str; 45] = [
     "key",
     "key new",
     "key show",
@@ -46,6 +46,7 @@ const SUBCOMMANDS: [&str; 44] = [
     "log check-proof",
     "log export",
     "log checkpoint",
+    "serve",
     "diff",
     "policy",
     "policy check",

@@ -12,7 +12,7 @@ use std::process::Command;
 use gapferry::layout::{Layout, Store as _};
 use gapferry::oci::{Digest, Manifest, Reference, Tag};
 use gapferry::registry::{Client, Config};
-use gapferry::serve::Server;
+use gapferry::serve::{Options, Server, Stock};
 use gapferry::source::{Opened, Opener, Source};
 use gapferry::target::{LayoutTarget, Target};
 
@@ -209,7 +209,8 @@ fn skopeo_pulls_from_the_served_layout() {
     let dir = tempfile::tempdir().unwrap();
     let work = dir.path();
     let images = Layout::open(&Path::new(TESTDATA).join("images")).unwrap();
-    let server = Server::start(images, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let open = Options::open((Ipv4Addr::LOCALHOST, 0).into());
+    let server = Server::start(Stock::layout(images).unwrap(), open).unwrap();
     let image = |name: &str| format!("docker://{}/{name}", server.addr());
     for (name, expected) in [
         ("library/busybox:1.35".to_owned(), BUSYBOX),
@@ -236,7 +237,8 @@ fn curl_fetches_a_blob_in_two_parts() {
     let images = Layout::open(&Path::new(TESTDATA).join("images")).unwrap();
     let source = open(&format!("oci:{TESTDATA}/images:library/busybox:1.35")).source;
     let layer = source.root().unwrap().blobs().nth(1).unwrap().clone();
-    let server = Server::start(images, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let open = Options::open((Ipv4Addr::LOCALHOST, 0).into());
+    let server = Server::start(Stock::layout(images).unwrap(), open).unwrap();
     let url = format!("http://{}/v2/library/busybox/blobs/{}", server.addr(), layer.digest);
     let file = dir.path().join("blob").display().to_string();
     run(dir.path(), "curl", &["-sfS", "--noproxy", "*", "-r", "0-99999", "-o", &file, &url]);

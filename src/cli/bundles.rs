@@ -319,7 +319,7 @@ pub fn timestamp(seconds: u64) -> Result<Timestamp, Failure> {
 /// `700MB`, `4GiB`, `1048576`.
 ///
 /// # Errors
-/// For any other text.
+/// What a size looks like.
 pub fn size(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);

@@ -20,8 +20,8 @@ use crate::layout::{Layout, Store};
 use crate::oci::{Descriptor, Digest, PinnedImage, Reference};
 use crate::pool;
 use crate::registry::{Client, Config};
-use crate::select::{Lock, Options, Request, pin};
-use crate::serve::Server;
+use crate::select::{self, Lock, Request, pin};
+use crate::serve::{Options, Server, Stock};
 use crate::source::{Location, Opener};
 use crate::target::LayoutTarget;
 use crate::trust::{Keyring, Scheme, SecretKey, Signer};
@@ -62,8 +62,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let names = names(&layout)?;
     let key = SecretKey::generate(Scheme::Ed25519)?;
     files::write_atomic(&places.public_key, key.public().to_text().as_bytes())?;
-    let server = Server::start(layout.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-        .map_err(|error| Failure::new(Exit::Failed, "serve", error))?;
+    let options = Options::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let server = Server::start(Stock::layout(layout.clone())?, options)?;
     let opener = Opener::new(Client::new(Config {
         progress: context.shared_progress(),
         ..Config::default()
@@ -142,7 +142,7 @@ fn lock(
     opener: &Opener,
     places: &Places,
 ) -> Result<Lock, Failure> {
-    let options = Options { platforms: Vec::new(), referrers: true, foreign_layers: false };
+    let options = select::Options { platforms: Vec::new(), referrers: true, foreign_layers: false };
     let images = pool::run(JOBS, names, |name| {
         let there = format!("{at}{}", &name.to_string()[REGISTRY.len()..]);
         let location: Location = there.parse()?;

@@ -1,7 +1,5 @@
 //! `gapferry import`: loads a verified bundle into a registry or a layout.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -12,21 +10,21 @@ use super::bundles::{BundleArgs, TrustArgs, timestamp};
 use super::context::Context;
 use super::damage;
 use super::failure::Failure;
-use super::mapping::{MappingArgs, To};
+use super::mapping::MappingArgs;
 use super::output::{bytes, count, escaped};
 use super::policy::{Aboard, PolicyArgs};
 use super::receipt::{Desk, ReceiptArgs};
 use super::registries;
 use super::space::SpaceArgs;
+use super::targets::{Opened, To};
 use super::verify::skipped;
 use crate::audit::{Checkpoint, Facts};
 use crate::bundle::Timestamp;
-use crate::files;
 use crate::import::{self, ImportError, Journal, Outcome, Plan, PlannedImage, Summary};
 use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference};
 use crate::receipt::{self, Circumstances, Override};
-use crate::target::{LayoutTarget, RegistryTarget, Target};
+use crate::target::Target;
 use crate::verify::{Contents, Restore, Site, VerifiedBundle};
 
 const EXAMPLES: &str = "\
@@ -48,6 +46,11 @@ EXAMPLES:
   With a receipt on the medium, which goes back:
     gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site \\
       --receipt medium --receipt-key site.key
+  As one file that docker and podman load, or for a k3s node to find when it starts:
+    gapferry import bundle.tar --trust release.key.pub --to docker-archive:images.tar
+    gapferry import bundle.tar --trust release.key.pub --to k3s
+  Into the storage of docker's registry while that is stopped:
+    gapferry import bundle.tar --trust release.key.pub --to docker-registry-storage:/var/lib/registry
   An older bundle, after the registry was lost:
     gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
@@ -57,7 +60,8 @@ EXAMPLES:
 pub struct Args {
     #[command(flatten)]
     bundle: BundleArgs,
-    /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), or oci:DIR
+    /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), oci:DIR, oci-archive:FILE,
+    /// docker-archive:FILE, k3s[:DIR], or docker-registry-storage:DIR
     #[arg(long, value_name = "TARGET")]
     to: To,
     #[command(flatten)]
@@ -147,18 +151,16 @@ fn imported(
         damage::prove(&mut args.verified(&site, context)?.into_inner(), false, context)?;
         return print_plan(&plan, context);
     };
-    if let To::Layout(path) = &args.to {
-        args.space.layout(path, &bundle.get().content(whole()))?;
-    }
+    args.to.check_space(&args.space, &bundle.get().content(whole()))?;
     let journal = args.journal(bundle.get(), &place, context)?;
-    let target = args.target(journal.clone(), context)?;
+    let target = args.target(bundle.get(), journal.clone(), context)?;
     let jobs = usize::from(args.registries.jobs);
     let summary =
-        import::run(&bundle, &plan, target.as_ref(), jobs, args.keep_going, context.progress());
-    let summary = summary.map_err(|error| match error {
+        import::run(&bundle, &plan, target.target(), jobs, args.keep_going, context.progress());
+    let summary = target.finish(summary.map_err(|error| match error {
         ImportError::Verify(error) => super::verify::explained(error, bundle.get()),
         error => error.into(),
-    })?;
+    }))?;
     run.note("images", listed(&summary));
     if let Some(desk) = desk.filter(|_| !args.dry_run) {
         let log = run.state();
@@ -234,40 +236,22 @@ impl Args {
 
     /// The target as the memory names it.
     fn place(&self) -> Place {
-        let name = match &self.to {
-            To::Layout(path) => [b"oci:", whole(path).as_os_str().as_bytes()].concat(),
-            To::Registry { host, .. } => {
-                let path =
-                    format!("{}/{}", host.to_ascii_lowercase(), self.names.whole_prefix(&self.to));
-                format!("docker://{}", path.trim_end_matches('/')).into_bytes()
-            }
-        };
-        Place::new(&name)
+        Place::new(&self.to.named(&self.names.whole_prefix(&self.to)))
     }
 
-    /// The target for looking at, which makes no layout where there is none.
+    /// The target for looking at, which makes nothing where there is nothing.
     fn existing_target(&self, context: &Context) -> Result<Option<Box<dyn Target>>, Failure> {
-        match &self.to {
-            To::Layout(path) if !path.join("oci-layout").exists() => Ok(None),
-            _ => self.target(None, context).map(Some),
-        }
+        self.to.existing(|| registries::client(&self.registries, context))
     }
 
     fn target(
         &self,
+        contents: &Contents,
         journal: Option<Arc<Journal>>,
         context: &Context,
-    ) -> Result<Box<dyn Target>, Failure> {
-        Ok(match &self.to {
-            To::Layout(path) => Box::new(LayoutTarget::open_or_create(path)?),
-            To::Registry { .. } => {
-                let target = RegistryTarget::new(registries::client(&self.registries, context)?);
-                match journal {
-                    Some(journal) => Box::new(target.over_runs(journal)),
-                    None => Box::new(target),
-                }
-            }
-        })
+    ) -> Result<Opened, Failure> {
+        let client = || registries::client(&self.registries, context);
+        self.to.open(&contents.seal_digest(), journal, client)
     }
 
     /// Where an import into a registry notes its uploads; a layout holds what is staged itself.
@@ -277,20 +261,12 @@ impl Args {
         place: &Place,
         context: &Context,
     ) -> Result<Option<Arc<Journal>>, Failure> {
-        if matches!(self.to, To::Layout(_)) {
+        if !matches!(self.to, To::Registry { .. }) {
             return Ok(None);
         }
         let state = self.trust.state.directory(context)?;
         Ok(Some(Arc::new(Journal::open(&state, contents.seal_digest(), place)?)))
     }
-}
-
-/// `path` from the root on and without links, as far as it exists.
-fn whole(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| match path.file_name() {
-        Some(name) => whole(&files::parent(path)).join(name),
-        None => path.to_owned(),
-    })
 }
 
 fn chosen<'a>(

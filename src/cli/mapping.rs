@@ -1,45 +1,13 @@
 //! Where images go, and what they are called there: the options of `import` and `mirrors`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::input;
+use super::targets::To;
 use crate::import::{Affix, Base, MAX_RULES_SIZE, Mapping, Rule, RuleFile};
-use crate::oci::Repository;
-
-/// A registry and a path there, or a layout.
-#[derive(Debug, Clone)]
-pub enum To {
-    /// `docker://HOST[:PORT][/PREFIX]`
-    Registry {
-        /// Host and, if given, port.
-        host: String,
-        /// Without slashes at its ends; may be empty.
-        prefix: String,
-    },
-    /// `oci:DIR`
-    Layout(PathBuf),
-}
-
-impl FromStr for To {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<To, String> {
-        if let Some(path) = text.strip_prefix("oci:").filter(|path| !path.is_empty()) {
-            return Ok(To::Layout(PathBuf::from(path)));
-        }
-        let place = text.strip_prefix("docker://").or_else(|| text.strip_prefix("registry://"));
-        let place = place.ok_or("expected docker://HOST[:PORT][/PREFIX] or oci:DIR")?;
-        let (host, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let prefix = prefix.trim_matches('/');
-        let sample = if prefix.is_empty() { "a" } else { prefix };
-        Repository::new(host, sample).map_err(|error| error.to_string())?;
-        Ok(To::Registry { host: host.to_owned(), prefix: prefix.to_owned() })
-    }
-}
 
 /// What images are called at the target.
 #[derive(Debug, Clone, Default, Args)]
@@ -77,16 +45,14 @@ impl MappingArgs {
     pub fn mapping(&self, to: &To) -> Result<Mapping, Failure> {
         let file = self.file()?;
         let keep_host = self.keep_host || file.keep_host;
-        let base = match to {
-            To::Layout(_) if self.prefix.is_some() || keep_host => {
+        let base = match to.registry() {
+            None if self.prefix.is_some() || keep_host => {
                 let message =
-                    "--prefix and --keep-host are for registries; names stay whole in a layout";
+                    "--prefix and --keep-host are for registries; names stay whole elsewhere";
                 return Err(Failure::new(Exit::Usage, "usage", message).hint("use --map FROM=TO"));
             }
-            To::Layout(_) => Base::Layout,
-            To::Registry { host, .. } => {
-                Base::Registry { host: host.clone(), prefix: self.whole_prefix(to) }
-            }
+            None => Base::Layout,
+            Some(host) => Base::Registry { host: host.to_owned(), prefix: self.whole_prefix(to) },
         };
         let own = self.map_regex.iter().chain(&self.map).cloned();
         let mapping = Mapping::new(base, own.chain(file.rules).collect());
@@ -98,7 +64,7 @@ impl MappingArgs {
     pub fn whole_prefix(&self, to: &To) -> String {
         let of_target = match to {
             To::Registry { prefix, .. } => prefix.as_str(),
-            To::Layout(_) => "",
+            _ => "",
         };
         let more = self.prefix.as_deref().unwrap_or("").trim_matches('/');
         [of_target, more].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")

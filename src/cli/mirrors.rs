@@ -9,8 +9,9 @@ use super::bundles::TrustArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{is_lock, read_lock};
-use super::mapping::{MappingArgs, To};
+use super::mapping::MappingArgs;
 use super::output::{count, escaped};
+use super::targets::To;
 use crate::files;
 use crate::import;
 use crate::mirror::{File, Limit, Manner, Site};
@@ -100,7 +101,7 @@ impl Args {
     fn manner(&self) -> Result<Manner, Failure> {
         let endpoint = match &self.to {
             To::Registry { host, .. } => host.as_str(),
-            To::Layout(_) => "",
+            _ => "",
         };
         if let Some(other) = self.plain_http.iter().find(|host| *host != endpoint) {
             let message = format!("--plain-http {other} is not the registry of --to");

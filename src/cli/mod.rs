@@ -40,11 +40,13 @@ mod record;
 mod registries;
 mod repack;
 mod repair;
+mod serve;
 mod sign;
 mod signers;
 mod space;
 mod stage;
 mod state;
+mod targets;
 mod trust;
 mod unpack;
 mod verify;
@@ -106,6 +108,7 @@ enum Command {
     Drill(drill::Args),
     Receipt(receipt::Args),
     Log(log::Args),
+    Serve(serve::Args),
     Diff(diff::Args),
     Policy(policy::Args),
     Demo(demo::Args),
@@ -134,6 +137,7 @@ impl Command {
             Command::Drill(args) => drill::run(args, context),
             Command::Receipt(args) => receipt::run(args, context),
             Command::Log(args) => log::run(args, context),
+            Command::Serve(args) => serve::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),
             Command::Demo(args) => demo::run(args, context),

@@ -1,10 +1,12 @@
 //! Answers in the words of the distribution-spec.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE};
-use axum::http::{Response, StatusCode};
+use axum::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
+
+use super::fault::Fault;
 
 /// Why a request is not answered as it was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) enum Refusal {
     Damaged,
     /// The content could not be read.
     Unreadable,
+    /// Nobody says who asks, or not rightly.
+    Unauthorised,
 }
 
 #[derive(Serialize)]
@@ -71,6 +75,18 @@ impl Refusal {
             Refusal::Unreadable => {
                 (S::INTERNAL_SERVER_ERROR, "UNKNOWN", "the content cannot be read")
             }
+            Refusal::Unauthorised => {
+                (S::UNAUTHORIZED, "UNAUTHORIZED", "a user and a password are needed")
+            }
+        }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        match fault {
+            Fault::Damaged(_) => Refusal::Damaged,
+            Fault::Unreadable(_) => Refusal::Unreadable,
         }
     }
 }
@@ -83,7 +99,11 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         match self {
             Refusal::ReadOnly => {
-                headers.insert(ALLOW, axum::http::HeaderValue::from_static("GET, HEAD"));
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            Refusal::Unauthorised => {
+                let challenge = HeaderValue::from_static("Basic realm=\"gapferry\"");
+                headers.insert(WWW_AUTHENTICATE, challenge);
             }
             Refusal::BadRange(size) => {
                 if let Ok(range) = format!("bytes */{size}").parse() {

@@ -1,99 +1,93 @@
-//! Blobs: proven once before anything of them is sent, then sent piece by piece.
+//! Blobs on their way to a client: block by block, each proven before any of it is sent.
 //!
-//! Reading from a disk blocks, so it happens on threads that may block. Each piece is read when
-//! the client has taken the one before: a slow client holds one piece and no thread.
+//! A block is read or made when the client has taken the one before: a slow client holds one block
+//! and no thread, and one that goes away stops the work. When a block proves to be damaged the
+//! answer breaks off before it, so that the client gets fewer bytes than it was promised.
 
-use std::collections::HashMap;
-use std::future::Future as _;
-use std::io::{self, Read as _};
+use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Bytes;
 use futures_core::Stream;
-use tokio::sync::OnceCell;
-use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::files::Section;
-use crate::oci::{ContentError, Digest, VerifyingReader};
+use super::fault::Fault;
+use super::routes::Registry;
+use crate::oci::{Digest, MARK_BLOCK};
 
-const PIECE: u64 = 256 * 1024;
+type Reading = Pin<Box<dyn Future<Output = Result<Bytes, Fault>> + Send>>;
 
-/// Which blobs have been proven, and which proved to be damaged.
-#[derive(Default)]
-pub(super) struct Proofs {
-    verdicts: Mutex<HashMap<Digest, Arc<OnceCell<bool>>>>,
-}
-
-impl Proofs {
-    /// True when `section` is what `digest` says. The first to ask waits while it is read once;
-    /// whoever asks meanwhile waits with it. A failed read is no verdict.
-    pub(super) async fn holds(&self, digest: Digest, section: Section) -> io::Result<bool> {
-        let verdict = {
-            let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(verdicts.entry(digest).or_default())
-        };
-        let prove = || async move {
-            let proof = spawn_blocking(move || prove(digest, section));
-            proof.await.map_err(io::Error::other)?
-        };
-        verdict.get_or_try_init(prove).await.copied()
-    }
-}
-
-fn prove(digest: Digest, section: Section) -> io::Result<bool> {
-    let size = section.size();
-    let mut content = VerifyingReader::new(section, digest, size);
-    let mut buffer = vec![0; PIECE as usize];
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if ContentError::inside(&error).is_some() => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The bytes of a section, read as they are asked for.
+/// A part of a blob.
 pub(super) struct Pieces {
-    left: Section,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    registry: Arc<Registry>,
+    digest: Digest,
+    at: u64,
+    end: u64,
+    reading: Option<Reading>,
 }
 
 impl Pieces {
-    /// All of `section`.
-    pub(super) fn new(section: Section) -> Pieces {
-        Pieces { left: section, reading: None }
+    /// The bytes from `at` to `end`. The first block is had before anything is answered.
+    ///
+    /// # Errors
+    /// What is wrong with the first block.
+    pub(super) async fn open(
+        registry: Arc<Registry>,
+        digest: Digest,
+        at: u64,
+        end: u64,
+    ) -> Result<Pieces, Fault> {
+        let first = read(Arc::clone(&registry), digest, at).await?;
+        registry.metrics().begun();
+        let reading: Reading = Box::pin(std::future::ready(Ok(first)));
+        Ok(Pieces { registry, digest, at, end, reading: Some(reading) })
     }
+
+    /// What is to be sent of the block that was read.
+    fn take(&mut self, block: &Bytes) -> Result<Bytes, Fault> {
+        let from = (self.at % MARK_BLOCK as u64) as usize;
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let to = block.len().min(from.saturating_add(left));
+        if from >= to {
+            return Err(Fault::Damaged(format!("{} ends early", self.digest)));
+        }
+        self.at += (to - from) as u64;
+        self.registry.metrics().sent((to - from) as u64);
+        Ok(block.slice(from..to))
+    }
+}
+
+/// The block that holds byte `at`.
+async fn read(registry: Arc<Registry>, digest: Digest, at: u64) -> Result<Bytes, Fault> {
+    let number = (at / MARK_BLOCK as u64) as usize;
+    let block = registry.stock().block(digest, number).await;
+    block.inspect_err(|fault| registry.found(fault))
 }
 
 impl Stream for Pieces {
-    type Item = io::Result<Bytes>;
+    type Item = Result<Bytes, Fault>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.reading.is_none() {
-            let size = this.left.size().min(PIECE);
-            if size == 0 {
-                return Poll::Ready(None);
-            }
-            let piece = this.left.part(0, size);
-            this.left = this.left.part(size, u64::MAX);
-            this.reading = Some(spawn_blocking(move || read(piece)));
+        if this.at >= this.end {
+            return Poll::Ready(None);
         }
-        let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
-        let read = ready!(Pin::new(reading).poll(cx));
+        let (registry, digest, at) = (&this.registry, this.digest, this.at);
+        let reading =
+            this.reading.get_or_insert_with(|| Box::pin(read(Arc::clone(registry), digest, at)));
+        let block = ready!(reading.as_mut().poll(cx));
         this.reading = None;
-        Poll::Ready(Some(read.unwrap_or_else(|error| Err(io::Error::other(error)))))
+        let piece = block.and_then(|block| this.take(&block));
+        if piece.is_err() {
+            this.at = this.end;
+        }
+        Poll::Ready(Some(piece))
     }
 }
 
-/// A piece, whole: a file that has become shorter is an error, not an end.
-fn read(mut piece: Section) -> io::Result<Bytes> {
-    let mut bytes = vec![0; piece.size() as usize];
-    piece.read_exact(&mut bytes)?;
-    Ok(bytes.into())
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        self.registry.metrics().ended();
+    }
 }

@@ -45,6 +45,15 @@ pub(super) fn parse(path: &str) -> Result<(&str, Wanted), Refusal> {
     }
 }
 
+/// The registry that a mirror stands in for, as containerd says it (`?ns=docker.io`).
+pub(super) fn stands_for(ns: Option<&str>) -> Option<&str> {
+    match ns {
+        // What Docker Hub is called where it is asked.
+        Some("registry-1.docker.io" | "index.docker.io") => Some("docker.io"),
+        other => other.filter(|host| !host.is_empty()),
+    }
+}
+
 /// The part of `size` bytes that a `Range` header asks for: `None` for all of it, because the
 /// header is none that is known (RFC 9110, 14.2: such a header is ignored).
 pub(super) fn range(header: &str, size: u64) -> Result<Option<Range<u64>>, Refusal> {
@@ -115,6 +124,14 @@ mod tests {
         ] {
             assert_eq!(parse(&path), Err(refusal), "{path}");
         }
+    }
+
+    #[test]
+    fn docker_hub_has_several_names() {
+        for (ns, host) in [("index.docker.io", Some("docker.io")), ("quay.io", Some("quay.io"))] {
+            assert_eq!(stands_for(Some(ns)), host);
+        }
+        assert_eq!((stands_for(Some("")), stands_for(None)), (None, None));
     }
 
     #[test]

@@ -18,7 +18,11 @@ fn serve(root: &Path) -> Server {
 }
 
 fn start(root: &Path) -> Result<Server, ServeError> {
-    Server::start(Layout::open(root).unwrap(), (Ipv4Addr::LOCALHOST, 0).into())
+    start_at(root, (Ipv4Addr::LOCALHOST, 0).into())
+}
+
+fn start_at(root: &Path, addr: SocketAddr) -> Result<Server, ServeError> {
+    Server::start(Stock::layout(Layout::open(root).unwrap())?, Options::open(addr))
 }
 
 struct Answer {
@@ -149,7 +153,7 @@ fn refuses_in_the_words_of_the_specification() {
         ("/v2/library/busybox/tags/list?n=x", 400, "UNSUPPORTED"),
         ("/v2/%ff/tags/list", 404, "UNSUPPORTED"),
         ("/v2/library/busybox", 404, "UNSUPPORTED"),
-        ("/", 404, "UNSUPPORTED"),
+        ("/favicon.ico", 404, "UNSUPPORTED"),
     ] {
         let answer = get(&server, path);
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}");
@@ -257,24 +261,79 @@ fn a_blob_that_is_gone_is_not_found() {
 }
 
 #[test]
-fn two_images_of_one_path_and_tag_are_not_served() {
+fn two_images_of_one_path_answer_to_their_long_names() {
     let dir = tempfile::tempdir().unwrap();
-    let (_, manifest) = small(dir.path());
+    let (layer, manifest) = small(dir.path());
     let writer = LayoutWriter::open_or_create(dir.path()).unwrap();
     writer.set_name("quay.io/a/b:1", &manifest).unwrap();
-    drop(serve(dir.path()));
-    let other = Descriptor { digest: Digest::of(b"other"), ..manifest };
-    writer.set_name("quay.io/a/b:1", &other).unwrap();
-    let Err(ServeError::Clash { first, second, .. }) = start(dir.path()) else {
-        panic!("both were served");
-    };
-    assert_eq!((first.as_str(), second.as_str()), ("docker.io/a/b:1", "quay.io/a/b:1"));
+    let server = serve(dir.path());
+    let digest = manifest.digest.to_string();
+    for path in ["a/b/manifests/1", "docker.io/a/b/manifests/1", "a/b/manifests/1?ns=quay.io"] {
+        let answer = get(&server, &format!("/v2/{path}"));
+        assert_eq!(answer.header("docker-content-digest"), digest, "{path}");
+    }
+    server.stop();
+    let other = json!({"schemaVersion": 2, "layers": [], "config": layer}).to_string();
+    let descriptor = Descriptor::of(MediaType::new(OCI_MANIFEST).unwrap(), other.as_bytes());
+    let other = Manifest::parse(descriptor.clone(), other.into_bytes()).unwrap();
+    writer.put_manifest(&other).unwrap();
+    writer.set_name("quay.io/a/b:1", &descriptor).unwrap();
+    let server = serve(dir.path());
+    let theirs = descriptor.digest.to_string();
+    for (path, digest) in [
+        ("docker.io/a/b/manifests/1", Some(&digest)),
+        ("docker.io/a/b/manifests/1?ns=docker.io", Some(&digest)),
+        ("a/b/manifests/1?ns=docker.io", Some(&digest)),
+        ("a/b/manifests/1?ns=registry-1.docker.io", Some(&digest)),
+        ("quay.io/a/b/manifests/1", Some(&theirs)),
+        ("a/b/manifests/1?ns=quay.io", Some(&theirs)),
+        ("a/b/manifests/1", None),
+        ("a/b/manifests/1?ns=ghcr.io", None),
+        ("quay.io/a/b/manifests/1?ns=docker.io", None),
+    ] {
+        let answer = get(&server, &format!("/v2/{path}"));
+        match digest {
+            Some(digest) => assert_eq!(answer.header("docker-content-digest"), digest, "{path}"),
+            None => assert_eq!((answer.status, answer.code().as_str()), (404, "NAME_UNKNOWN")),
+        }
+    }
+    let names = get(&server, "/v2/_catalog").json();
+    assert_eq!(names["repositories"], json!(["docker.io/a/b", "quay.io/a/b"]));
+    let page = String::from_utf8(get(&server, "/").body).unwrap();
+    assert!(page.contains("docker.io/a/b or quay.io/a/b"), "{page}");
+}
+
+#[test]
+fn a_blob_that_changes_after_it_was_proven_breaks_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let (layer, _) = small(dir.path());
+    let server = serve(dir.path());
+    let path = format!("/v2/a/b/blobs/{}", layer.digest);
+    assert_eq!(get(&server, &path).body, b"layer");
+    std::fs::write(blob(dir.path(), &layer), "lAyer").unwrap();
+    let answer = get(&server, &path);
+    assert_eq!((answer.status, answer.code().as_str()), (500, "UNKNOWN"));
+    let text = String::from_utf8(get(&server, "/metrics").body).unwrap();
+    assert!(text.contains("gapferry_content_damaged_total 1\n"), "{text}");
+}
+
+#[test]
+fn the_page_shows_what_is_there() {
+    let server = serve(Path::new(IMAGES));
+    let answer = get(&server, "/");
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+    let page = String::from_utf8(answer.body).unwrap();
+    for text in [MULTI, "docker.io/library/multi:1.0", "linux/arm64", "application/spdx+json"] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("<script") && !page.contains("http"), "nothing from elsewhere");
 }
 
 #[test]
 fn an_address_in_use_is_named() {
     let server = serve(Path::new(IMAGES));
-    let second = Server::start(Layout::open(Path::new(IMAGES)).unwrap(), server.addr());
+    let second = start_at(Path::new(IMAGES), server.addr());
     assert!(matches!(second, Err(ServeError::Listen { addr, .. }) if addr == server.addr()));
     let addr = server.addr();
     server.stop();

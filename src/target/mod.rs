@@ -1,21 +1,26 @@
-//! Where images go: a registry or an OCI layout.
+//! Where images go: a registry, an OCI layout, an archive, the storage of a registry that is stopped.
 //!
 //! Content comes in three steps, so that nothing is seen before all of it is proven:
 //! [`Target::stage`] takes the bytes of blobs and shows them to nobody, [`Staged::commit`] gives
 //! them their digests, and [`Target::put_manifest`] makes them reachable: children before parents,
 //! tags last of all.
 
+mod archive;
 mod layout;
 mod registry;
+mod storage;
 
 use std::io::{self, Read};
 
+use crate::files::FileError;
 use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
 pub use crate::registry::Sessions;
+pub use archive::{ArchiveTarget, Form};
 pub use layout::LayoutTarget;
 pub use registry::RegistryTarget;
+pub use storage::{StorageTarget, is_stored};
 
 /// A way to open the content of a blob, from its start. A target that is interrupted opens it
 /// again.
@@ -140,6 +145,9 @@ pub enum TargetError {
     /// The layout's state.
     #[error(transparent)]
     Layout(LayoutError),
+    /// A file of the target could not be used.
+    #[error(transparent)]
+    File(FileError),
     /// Content that the place held is there no more.
     #[error("{0} is not there any more")]
     Gone(Digest),

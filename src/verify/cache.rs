@@ -1,6 +1,7 @@
 //! Plain content that was just made, for whoever needs it next. Bounded.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Bytes that a cache holds at most, beyond what its users hold.
@@ -9,9 +10,13 @@ const ROOM: usize = 64 * 1024 * 1024;
 /// What a segment is called: its content's place, and its number there.
 pub type Key = (usize, usize);
 
-/// Segments of plain content.
+/// Segments of plain content, for one workshop or for several.
 #[derive(Default)]
-pub struct Cache(Mutex<State>);
+pub struct Cache {
+    state: Mutex<State>,
+    /// How many places have been numbered.
+    places: AtomicUsize,
+}
 
 #[derive(Default)]
 struct State {
@@ -27,6 +32,11 @@ struct Entry {
 }
 
 impl Cache {
+    /// Numbers `count` places, and gives the first number.
+    pub fn reserve(&self, count: usize) -> usize {
+        self.places.fetch_add(count, Ordering::Relaxed)
+    }
+
     /// The segment `key`, which `make` makes unless it is there. Who asks while another makes it
     /// waits.
     ///
@@ -77,7 +87,7 @@ impl Cache {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no thread panics with the lock")
+        self.state.lock().expect("no thread panics with the lock")
     }
 }
 

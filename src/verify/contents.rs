@@ -203,9 +203,22 @@ impl Contents {
     /// # Errors
     /// [`StoryError::Unlisted`] for a digest that is not aboard; [`VerifyError::File`].
     pub fn file(&self, digest: &Digest) -> Result<BlobReader<'static>, VerifyError> {
+        self.file_at(digest, 0)
+    }
+
+    /// The same from block `block` of [`crate::oci::MARK_BLOCK`] bytes on.
+    ///
+    /// # Errors
+    /// As [`Contents::file`].
+    pub fn file_at(
+        &self,
+        digest: &Digest,
+        block: usize,
+    ) -> Result<BlobReader<'static>, VerifyError> {
         let pack = || Some(&self.catalog.packs.iter().find(|it| it.blob.digest == *digest)?.blob);
         let entry = self.catalog.get(digest).or_else(pack);
-        self.file_from(entry.ok_or(StoryError::Unlisted(*digest))?, 0)
+        let entry = entry.ok_or(StoryError::Unlisted(*digest))?;
+        self.file_from(entry, block.min(entry.marks.0.len()))
     }
 
     /// Reads the stored blob or pack `entry` from block `from` on.

@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 
+use crc32fast::Hasher as Crc;
 use rayon::prelude::*;
 
 use super::VerifyError;
@@ -21,16 +22,19 @@ const PIECE: u64 = 1024 * 1024;
 /// Stretches that are made at a time, at most: each takes some MiB.
 const BATCH: usize = 4;
 
-/// Gives the bytes of a layer, unproven. Its errors hold a [`VerifyError`].
+/// Gives the bytes of a layer from some byte on, unproven. Its errors hold a [`VerifyError`].
 pub struct LayerMaker<'a> {
     recipe: Recipe<'a>,
     layer: &'a Layer,
     work: Work,
     ready: Vec<u8>,
+    /// Bytes at the front that nobody wants any more; those that are not made yet among them.
     given: usize,
-    /// Plain bytes that are worked in.
+    /// Plain bytes that are worked in, or were passed over.
     plain: u64,
-    crc: crc32fast::Hasher,
+    /// Plain bytes that were passed over: the checksum lacks them.
+    passed: u64,
+    crc: Crc,
 }
 
 enum Work {
@@ -45,34 +49,68 @@ enum Work {
 }
 
 impl<'a> LayerMaker<'a> {
-    /// Starts to make `layer`.
+    /// Starts to make `layer` from byte `from` on. What stands before is made too, from the nearest
+    /// place on at which the encoder can be taken up.
     ///
     /// # Errors
     /// [`VerifyError::Encoder`], [`VerifyError::Recipe`].
     pub fn new(
         workshop: &'a Workshop<'a>,
         layer: &'a Layer,
+        from: u64,
     ) -> Result<LayerMaker<'a>, VerifyError> {
         let (ready, work) = match &layer.coding {
             None => (Vec::new(), Work::Plain),
             Some(coding) => (coding.header.clone(), start(layer, coding)?),
         };
-        let recipe = Recipe::new(workshop, layer);
-        Ok(LayerMaker {
-            recipe,
-            layer,
-            work,
-            ready,
-            given: 0,
-            plain: 0,
-            crc: crc32fast::Hasher::new(),
-        })
+        let (recipe, crc) = (Recipe::new(workshop, layer), Crc::new());
+        let mut maker =
+            LayerMaker { recipe, layer, work, ready, given: 0, plain: 0, passed: 0, crc };
+        maker.pass(from);
+        Ok(maker)
+    }
+
+    /// Goes to byte `from` of the layer, of which nothing is made yet.
+    fn pass(&mut self, from: u64) {
+        let mut begin = 0;
+        match &mut self.work {
+            Work::Plain => {
+                self.plain = from.min(self.layer.plain);
+                begin = from;
+            }
+            Work::Stretches { points, next, .. } => {
+                let header = self.ready.len() as u64;
+                let before = |point: &Checkpoint| header + point.bits.div_ceil(8) <= from;
+                let at = points.partition_point(before).saturating_sub(1);
+                if at > 0 {
+                    // Of a byte that two stretches share only one part will be there.
+                    begin = header + points[at].bits / 8;
+                    (*next, self.passed) = (at, points[at].plain);
+                    self.ready.clear();
+                }
+            }
+            Work::Stream { .. } | Work::Done => {}
+        }
+        self.given = (from - begin) as usize;
+    }
+
+    /// The checksum of all plain bytes, those that were passed over among them.
+    fn checksum(&self) -> Result<u32, VerifyError> {
+        let (mut crc, mut at) = (Crc::new(), 0);
+        while at < self.passed {
+            let plain = self.recipe.plain(at, self.passed.min(at + PIECE))?;
+            crc.update(&plain);
+            at += plain.len() as u64;
+        }
+        crc.combine(&self.crc);
+        Ok(crc.finalize())
     }
 
     /// Makes more; nothing afterwards is the end.
     fn advance(&mut self) -> Result<(), VerifyError> {
-        self.ready.drain(..self.given);
-        self.given = 0;
+        let gone = self.given.min(self.complete());
+        self.ready.drain(..gone);
+        self.given -= gone;
         match &mut self.work {
             Work::Done => Ok(()),
             Work::Plain => {
@@ -114,7 +152,7 @@ impl<'a> LayerMaker<'a> {
         }
         // The last byte is whole only when the next stretch has come.
         if *next == points.len() {
-            self.ready.extend(trailer(self.crc.clone().finalize(), self.layer.plain));
+            self.ready.extend(trailer(self.checksum()?, self.layer.plain));
             self.work = Work::Done;
         }
         Ok(())
@@ -125,7 +163,7 @@ impl<'a> LayerMaker<'a> {
         match &self.work {
             Work::Stretches { points, next, .. } if *next > 0 => {
                 let open = points.get(*next).is_some_and(|point| point.bits % 8 != 0);
-                self.ready.len() - usize::from(open)
+                self.ready.len().saturating_sub(usize::from(open))
             }
             _ => self.ready.len(),
         }
@@ -191,10 +229,12 @@ fn join(ready: &mut Vec<u8>, stretch: &[u8], shared: bool) {
 
 impl Read for LayerMaker<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.given == self.complete() && !self.ended() {
+        while self.given >= self.complete() && !self.ended() {
             self.advance().map_err(io::Error::other)?;
         }
-        let count = buffer.len().min(self.complete() - self.given);
+        let there = self.complete();
+        self.given = self.given.min(there);
+        let count = buffer.len().min(there - self.given);
         buffer[..count].copy_from_slice(&self.ready[self.given..self.given + count]);
         self.given += count;
         Ok(count)

@@ -39,6 +39,7 @@ use std::path::PathBuf;
 
 pub use admit::{Restore, Site};
 pub use blob::BlobReader;
+pub use cache::Cache as PlainCache;
 pub use chain::Anchor;
 pub use contents::Contents;
 pub use head::{

@@ -13,9 +13,10 @@ use super::blob::{BlobReader, Faults};
 use super::cache::Cache;
 use super::contents::Contents;
 use super::layer::LayerMaker;
+use super::recipe::Recipe;
 use super::restarts::Restarts;
 use super::{StoryError, VerifyError};
-use crate::bundle::{Base, BlobPath, BundlePath, CatalogBlob, Kind, Opened, Pack};
+use crate::bundle::{Base, BlobPath, BundlePath, CatalogBlob, Kind, Layer, Opened, Pack};
 use crate::chunk;
 use crate::oci::{Digest, MARK_BLOCK};
 use crate::pool::Benches;
@@ -33,6 +34,16 @@ pub trait Destination: Sync {
     /// # Errors
     /// When they cannot be read.
     fn open(&self, base: &Base, offset: u64) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Fills `out` with plain bytes of a base, from `offset` on, made from proven content; `None`
+    /// where the base is to be opened instead.
+    ///
+    /// # Errors
+    /// What is wrong with the content that they are made from.
+    fn plain(&self, base: &Base, offset: u64, out: &mut [u8]) -> Option<Result<(), VerifyError>> {
+        let _ = (base, offset, out);
+        None
+    }
 }
 
 /// Gives every blob of a bundle's images, however it is kept.
@@ -41,7 +52,9 @@ pub struct Workshop<'a> {
     destination: Option<&'a dyn Destination>,
     origins: Vec<Origin<'a>>,
     places: HashMap<Digest, usize>,
-    cache: Cache,
+    cache: Arc<Cache>,
+    /// The first of the numbers under which the cache knows the origins.
+    known_from: usize,
     making: Benches,
 }
 
@@ -57,6 +70,15 @@ type Places = Mutex<Option<Arc<Restarts>>>;
 impl<'a> Workshop<'a> {
     /// For the layers of `contents`; without a destination those that take from it are not made.
     pub fn new(contents: &'a Contents, destination: Option<&'a dyn Destination>) -> Workshop<'a> {
+        Workshop::sharing(contents, destination, Arc::default())
+    }
+
+    /// The same; what was just made is kept in `cache`, which other workshops may use too.
+    pub fn sharing(
+        contents: &'a Contents,
+        destination: Option<&'a dyn Destination>,
+        cache: Arc<Cache>,
+    ) -> Workshop<'a> {
         let catalog = contents.catalog();
         let packs = catalog.packs.iter().map(|pack| (pack.blob.digest, Origin::pack(pack)));
         let stored = catalog
@@ -72,8 +94,8 @@ impl<'a> Workshop<'a> {
             places.insert(digest, origins.len());
             origins.push(origin);
         }
-        let (cache, making) = (Cache::default(), Benches::new(MAKING));
-        Workshop { contents, destination, origins, places, cache, making }
+        let (known_from, making) = (cache.reserve(origins.len()), Benches::new(MAKING));
+        Workshop { contents, destination, origins, places, cache, known_from, making }
     }
 
     /// Reads a blob of an image; what the reader gives is proven (steps 8 and 9).
@@ -81,12 +103,40 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// [`VerifyError`] when it is not aboard, or its recipe cannot be followed here.
     pub fn blob(&'a self, digest: &Digest) -> Result<BlobReader<'a>, VerifyError> {
+        self.blob_from(digest, 0)
+    }
+
+    /// The same from block `block` of [`MARK_BLOCK`] bytes on. Of a layer whose encoder has no
+    /// checkpoints all that stands before is made as well.
+    ///
+    /// # Errors
+    /// As [`Workshop::blob`].
+    pub fn blob_from(
+        &'a self,
+        digest: &Digest,
+        block: usize,
+    ) -> Result<BlobReader<'a>, VerifyError> {
         let Some(layer) = self.contents.catalog().layer(digest) else {
-            return self.contents.file(digest);
+            return self.contents.file_at(digest, block);
         };
-        let maker = LayerMaker::new(self, layer)?;
+        let block = block.min(layer.blob.marks.0.len());
+        let maker = LayerMaker::new(self, layer, block as u64 * MARK_BLOCK as u64)?;
         let faults = Faults::Made(*digest);
-        Ok(BlobReader::over(Box::new(maker), faults, &layer.blob, 0, usize::MAX))
+        Ok(BlobReader::over(Box::new(maker), faults, &layer.blob, block, usize::MAX))
+    }
+
+    /// Fills `out` with the plain bytes of a layer that is made here, from `offset` on.
+    ///
+    /// # Errors
+    /// [`VerifyError`] when its recipe cannot be followed here.
+    pub fn plain(&self, layer: &Layer, offset: u64, out: &mut [u8]) -> Result<(), VerifyError> {
+        let bytes =
+            Recipe::new(self, layer).plain(offset, offset.saturating_add(out.len() as u64))?;
+        match bytes.len() == out.len() {
+            true => out.copy_from_slice(&bytes),
+            false => return Err(short(layer.blob.digest)),
+        }
+        Ok(())
     }
 
     /// Fills `out` with plain bytes of the content `digest`, from `offset` on.
@@ -97,10 +147,17 @@ impl<'a> Workshop<'a> {
         mut out: &mut [u8],
     ) -> Result<(), VerifyError> {
         let place = *self.places.get(digest).ok_or(StoryError::Unlisted(*digest))?;
+        if let (Origin::Base { base, .. }, Some(destination)) =
+            (&self.origins[place], self.destination)
+        {
+            if let Some(filled) = destination.plain(base, offset, out) {
+                return filled;
+            }
+        }
         while !out.is_empty() {
             let (number, start) = self.segment(place, offset)?;
-            let segment =
-                self.cache.get((place, number), || self.making.at(|| self.make(place, number)))?;
+            let key = (self.known_from + place, number);
+            let segment = self.cache.get(key, || self.making.at(|| self.make(place, number)))?;
             let from = (offset - start) as usize;
             let there = segment.get(from..).filter(|there| !there.is_empty());
             let there = there.ok_or_else(|| self.origins[place].short(*digest))?;
@@ -245,7 +302,7 @@ impl Origin<'_> {
     }
 
     fn short(&self, layer: Digest) -> VerifyError {
-        VerifyError::Recipe { layer, what: "its plain bytes are not those that the catalog states" }
+        short(layer)
     }
 
     /// An error of the proof below comes out as it went in.
@@ -259,6 +316,10 @@ impl Origin<'_> {
             error => VerifyError::Inflate { digest, error },
         }
     }
+}
+
+fn short(layer: Digest) -> VerifyError {
+    VerifyError::Recipe { layer, what: "its plain bytes are not those that the catalog states" }
 }
 
 fn skipped<'a>(mut reader: BlobReader<'a>, count: u64) -> Result<BlobReader<'a>, VerifyError> {

@@ -130,7 +130,9 @@ fn tags_made_of_digests_belong_to_their_images() {
 fn what_gapferry_serves_is_a_registry_as_well() {
     let images = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/images");
     let layout = gapferry::layout::Layout::open(std::path::Path::new(images)).unwrap();
-    let server = gapferry::serve::Server::start(layout, ([127, 0, 0, 1], 0).into()).unwrap();
+    let stock = gapferry::serve::Stock::layout(layout).unwrap();
+    let options = gapferry::serve::Options::open(([127, 0, 0, 1], 0).into());
+    let server = gapferry::serve::Server::start(stock, options).unwrap();
     let work = Work::new();
     let host = server.addr().to_string();
     work.ok(&format!("lock {host}/library/ -o images.lock"));

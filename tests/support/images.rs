@@ -111,6 +111,13 @@ impl Eyes {
         )
     }
 
+    /// Status and bytes of a part of a blob.
+    pub(crate) fn part(&self, path: &str, range: &str) -> (u16, Vec<u8>) {
+        let url = format!("{}{path}", self.base);
+        let mut answer = self.agent.get(url).header("range", range).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
+    }
+
     /// The same as JSON, which must be there.
     pub(crate) fn json(&self, path: &str) -> Value {
         let (status, _, bytes) = self.get(path);

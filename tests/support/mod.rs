@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod command;
+pub(crate) mod containerd;
 pub(crate) mod images;
 pub(crate) mod proxy;
 
@@ -25,6 +26,12 @@ impl DockerRegistry {
     /// A registry that anybody may read and write.
     pub(crate) fn start() -> DockerRegistry {
         DockerRegistry::with("", |_| ())
+    }
+
+    /// A registry over a storage that is there already.
+    pub(crate) fn start_on(storage: &Path) -> DockerRegistry {
+        let link = |at: &Path| std::os::unix::fs::symlink(storage, at.join("storage")).unwrap();
+        DockerRegistry::with("", link)
     }
 
     /// A registry that speaks TLS for 127.0.0.1, and the certificate of its authority in PEM.

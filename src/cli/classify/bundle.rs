@@ -10,6 +10,7 @@ use crate::memory::MemoryError;
 use crate::parity::ParityError;
 use crate::recompress::StreamError;
 use crate::repack::RepackError;
+use crate::serve::{ServeError, TlsError, UsersError};
 use crate::sign::SignError;
 use crate::stage::StageError;
 use crate::unpack::UnpackError;
@@ -35,6 +36,34 @@ impl From<MediumError> for Failure {
                 .hint("give the places of one bundle only"),
             MediumError::TooMany => Failure::new(Exit::Damaged, "too-many-files", error),
         }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Failure {
+        match error {
+            ServeError::Listen { .. } => Failure::new(Exit::Failed, "serve", error)
+                .hint("is the address this machine's, and free? choose one with --listen"),
+            ServeError::Layout(error) => error.into(),
+            ServeError::Clash { .. } => {
+                Failure::new(Exit::Usage, "conflict", error).hint("serve them at two addresses")
+            }
+            ServeError::Base { .. } => Failure::new(Exit::NotAllowed, "base-missing", error)
+                .hint("name the bundles that it builds upon too"),
+        }
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Failure {
+        Failure::new(Exit::Usage, "bad-certificate", error)
+            .hint("PEM is read: the server's certificate first, and its key without a passphrase")
+    }
+}
+
+impl From<UsersError> for Failure {
+    fn from(error: UsersError) -> Failure {
+        Failure::new(Exit::Usage, "bad-htpasswd", error).hint("make it with `htpasswd -B`")
     }
 }
 

@@ -43,6 +43,7 @@ impl From<TargetError> for Failure {
                 .hint("does somebody else remove content of the target?"),
             TargetError::Registry(error) => error.into(),
             TargetError::Layout(error) => error.into(),
+            TargetError::File(error) => error.into(),
         }
     }
 }

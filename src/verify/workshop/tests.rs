@@ -65,6 +65,13 @@ fn layers_are_made_from_packs() {
     let workshop = Workshop::new(bundle.get(), None);
     for layer in &layers {
         assert!(made(&workshop, layer).unwrap() == *layer);
+        let last = layer.len() / MARK_BLOCK;
+        for block in [last, last - 1, 1] {
+            let mut bytes = Vec::new();
+            let mut reader = workshop.blob_from(&Digest::of(layer), block).unwrap();
+            reader.read_to_end(&mut bytes).unwrap();
+            assert!(bytes == layer[block * MARK_BLOCK..], "{block} of {last}");
+        }
     }
     let pack = &catalog.packs[0];
     let mut plain = vec![0; pack.plain() as usize];
