@@ -62,7 +62,10 @@ impl Work {
         let errors = String::from_utf8(output.stderr).unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         let is_verify = line.starts_with("verify");
-        assert!(printed.is_empty() || is_verify && printed.contains("\"verified\":false"), "{line}");
+        assert!(
+            printed.is_empty() || is_verify && printed.contains("\"verified\":false"),
+            "{line}"
+        );
         let last = errors.lines().last().unwrap_or_default();
         let value: Value =
             serde_json::from_str(last).unwrap_or_else(|error| panic!("{line}: {error}: {errors}"));

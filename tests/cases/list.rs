@@ -168,7 +168,8 @@ fn packaging() -> Vec<Case> {
     vec![
         case(22, R, "a volume is not there: it is named")
             .vectors(&["volume-missing", "volume-last-missing"])
-            .live(medium::missing_volume_is_named),
+            .live(medium::missing_volume_is_named)
+            .also(&["tests/carry/salvage.rs::whole_images_are_imported_and_the_others_listed"]),
         case(23, R, "a volume of another bundle under the right name")
             .vectors(&["volume-of-other"])
             .also(&["tests/bundle/flips.rs::two_bundles_do_not_make_one"]),
@@ -274,7 +275,11 @@ fn crashes() -> Vec<Case> {
             .also(&["tests/interrupted/kills.rs::killed_at_a_thousand_calls"]),
         case(54, S, "an import that is killed: no tag before its blobs")
             .live(crash::import_killed)
-            .also(&["tests/interrupted/imports.rs::killed_at_a_thousand_calls"]),
+            .also(&[
+                "tests/interrupted/imports.rs::killed_at_a_thousand_calls",
+                "tests/interrupted/registries.rs::killed_at_a_thousand_calls",
+                "tests/interrupted/registries.rs::an_upload_goes_on_in_the_middle_of_a_blob",
+            ]),
         case(55, S, "no space left at any write").live(crash::no_space).also(&[
             "tests/bundle/failures.rs::a_medium_that_is_full",
             "tests/interrupted/imports.rs::faults_at_many_calls",
