@@ -213,6 +213,7 @@ impl Args {
     fn existing_target(&self, context: &Context) -> Result<Option<Box<dyn Target>>, Failure> {
         match &self.to {
             To::Layout(path) if !path.join("oci-layout").exists() => Ok(None),
+            To::Layout(path) => Ok(Some(Box::new(LayoutTarget::open_to_look(path)?))),
             _ => self.target(None, context).map(Some),
         }
     }

@@ -287,9 +287,11 @@ fn crashes() -> Vec<Case> {
         case(56, S, "what was written cannot be synced: nothing is sealed or tagged")
             .live(crash::no_sync)
             .also(&["tests/interrupted/kills.rs::faults_at_many_calls"]),
-        case(57, R, "two imports at once: the second is refused")
-            .live(crash::two_imports)
-            .also(&["tests/replay/broken.rs::of_two_imports_at_once_one_is_refused"]),
+        case(57, R, "two imports at once: the second is refused").live(crash::two_imports).also(&[
+            "tests/replay/broken.rs::of_two_imports_at_once_one_is_refused",
+            "tests/interrupted/imports.rs::a_store_where_another_import_works_is_left_alone",
+            "tests/interrupted/registries.rs::two_imports_into_one_registry_at_once",
+        ]),
         case(58, P, "the lock of a process that is dead").live(crash::stale_lock),
         case(59, NOT_YET, "an audit log that was edited, cut or put in another order"),
         case(60, RP, "line feeds and escape codes in names: shown as escapes")

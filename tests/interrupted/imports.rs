@@ -141,6 +141,44 @@ fn what_was_staged_is_taken_up_after_it_is_hashed_again() {
     assert_eq!(left_over(&work), [""; 0]);
 }
 
+/// Holds a lock as another process would.
+fn held(path: &Path) -> std::fs::File {
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    file
+}
+
+#[test]
+fn a_store_where_another_import_works_is_left_alone() {
+    let Sweep { work, whole } = Sweep::new("never");
+    work.ok(LINE);
+    let lock = work.path("store/.gapferry/import.lock");
+    let record = "4711 ann.site 2026-11-21T20:00:00Z gapferry import\n";
+    std::fs::write(&lock, record).unwrap();
+    // Another state directory: as from another machine.
+    let line = format!("{LINE} --state other");
+    let other = held(&lock);
+    let message = work.refused(&line, 1, "busy");
+    let holder = "process 4711 (gapferry import) on ann.site since 2026-11-21T20:00:00Z";
+    assert!(message.contains(holder), "{message}");
+    assert!(content(&work) == whole);
+    drop(other);
+    // What a dead process wrote is no lock.
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), record);
+    work.ok(&line);
+}
+
+#[test]
+fn an_output_where_another_export_works_names_it() {
+    let work = Work::new();
+    layout(&work);
+    std::fs::create_dir(work.path("out")).unwrap();
+    work.write("out/export.journal", "");
+    let _other = held(&work.path("out/export.journal"));
+    let message = work.refused(&export("out", "", "auto"), 1, "busy");
+    assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
+}
+
 #[test]
 fn killed_at_some_calls() {
     for pack in ["never", "always"] {
