@@ -193,7 +193,8 @@ fn packaging() -> Vec<Case> {
         case(28, RP, "a medium that can only be read passes; one that is named as the target is left alone")
             .live(medium::read_only)
             .live(medium::named_as_target),
-        case(29, S, "the medium is pulled out while it is read").live(crash::medium_pulled),
+        case(29, S, "the medium is pulled out while it is read").live(crash::medium_pulled)
+            .also(&["tests/interrupted/imports.rs::faults_at_some_calls"]),
         case(30, R, "an archive with PAX or GNU headers, `../`, `/`, NUL, or a name twice")
             .vectors(&["archive-pax", "archive-gnu-long-name", "archive-parent"])
             .vectors(&["archive-absolute", "archive-dot", "archive-second-index"])
@@ -286,13 +287,18 @@ fn crashes() -> Vec<Case> {
         ]),
         case(56, S, "what was written cannot be synced: nothing is sealed or tagged")
             .live(crash::no_sync)
-            .also(&["tests/interrupted/kills.rs::faults_at_many_calls"]),
+            .also(&[
+                "tests/interrupted/kills.rs::faults_at_many_calls",
+                "tests/interrupted/imports.rs::faults_at_some_calls",
+            ]),
         case(57, R, "two imports at once: the second is refused").live(crash::two_imports).also(&[
             "tests/replay/broken.rs::of_two_imports_at_once_one_is_refused",
             "tests/interrupted/imports.rs::a_store_where_another_import_works_is_left_alone",
             "tests/interrupted/registries.rs::two_imports_into_one_registry_at_once",
         ]),
-        case(58, P, "the lock of a process that is dead").live(crash::stale_lock),
+        case(58, P, "the lock of a process that is dead").live(crash::stale_lock).also(&[
+            "tests/interrupted/imports.rs::a_store_where_another_import_works_is_left_alone",
+        ]),
         case(59, NOT_YET, "an audit log that was edited, cut or put in another order"),
         case(60, RP, "line feeds and escape codes in names: shown as escapes")
             .live(export::names_with_escapes)
