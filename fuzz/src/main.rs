@@ -47,6 +47,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("policy", site::policy),
     ("cosign", site::cosign),
     ("journal", site::journal),
+    ("import-journal", site::import_journal),
     ("list", lists::list),
     ("lock", lists::lock),
     ("reference", lists::reference),

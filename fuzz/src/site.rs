@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 
 use gapferry::bundle::Packaging;
 use gapferry::export::Journal;
-use gapferry::oci::{Descriptor, Digest, Manifest, MediaType};
+use gapferry::oci::{Descriptor, Digest, Manifest, MediaType, Repository};
 use gapferry::policy::cosign::{Claimed, Key};
 use gapferry::policy::{Policy, PolicyError};
-use gapferry::{memory, trust};
+use gapferry::target::Sessions as _;
+use gapferry::{import, memory, trust};
 
 pub fn document(data: &[u8]) {
     if let Ok(document) = trust::Document::parse(data) {
@@ -84,5 +85,28 @@ pub fn journal(data: &[u8]) {
         if let Ok(Some(journal)) = Journal::find(&out, Packaging::Archive) {
             assert!(!journal.is_finished(Path::new(&out), Packaging::Archive));
         }
+    }
+}
+
+/// The journal of an import, behind its right first line: any bytes, and as whole lines.
+pub fn import_journal(data: &[u8]) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (seal, place) = (Digest::of(b"seal"), memory::Place::new(b"docker://r.site"));
+    let open = || import::Journal::open(directory.path(), seal, &place).expect("a journal");
+    let repository = Repository::new("r.site", "a/b").expect("a repository");
+    let lines = data.split(|byte| *byte == b'\n').map(|line| {
+        let hex = Digest::of(line).hex();
+        [hex.as_bytes(), b" ", line, b"\n"].concat()
+    });
+    for bytes in [data.to_vec(), lines.flatten().collect()] {
+        let journal = open();
+        journal.note(&repository, &seal, "https://r.site/1");
+        let mut text = std::fs::read(journal.path()).expect("a file");
+        text.extend(bytes);
+        std::fs::write(journal.path(), text).expect("a file");
+        for (repository, blob) in open().all() {
+            assert!(open().find(&repository, &blob).is_some());
+        }
+        journal.remove().expect("no file");
     }
 }

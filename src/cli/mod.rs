@@ -52,12 +52,16 @@ mod unpack;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use args::{Format, OutputArgs};
 use context::Context;
 use failure::{Exit, Failure};
+
+use crate::bundle::Timestamp;
+use crate::files;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -149,11 +153,12 @@ impl Command {
 
 /// Reads the command line, does what it says and tells how that went.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, name) = match parsed() {
+        Ok(parsed) => parsed,
         Err(error) => return unreadable(&error),
     };
     let format = cli.output.output;
+    introduce(&name);
     // A bar that is still drawn must be gone before anything else is said.
     let outcome = {
         let context = Context::new(&cli.output);
@@ -166,6 +171,24 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// The command line, and the name of the subcommand.
+fn parsed() -> Result<(Cli, String), clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli, name))
+}
+
+/// Says who holds the locks that this process takes.
+fn introduce(name: &str) {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let since = Timestamp::from_unix(seconds).map_or("-".to_owned(), |time| time.to_string());
+    files::introduce(host, since, format!("gapferry {name}"));
 }
 
 /// Wrong usage, in the form that was asked for as far as can be told; or a call for help.
@@ -194,7 +217,6 @@ fn usage_message(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -181,7 +181,7 @@ impl To {
         Ok(match self {
             To::Registry { .. } => Some(Box::new(RegistryTarget::new(client()?))),
             To::Layout(path) if !path.join("oci-layout").exists() => None,
-            To::Layout(path) => Some(Box::new(LayoutTarget::open_or_create(path)?)),
+            To::Layout(path) => Some(Box::new(LayoutTarget::open_to_look(path)?)),
             To::Storage(path) if !path.join("docker").exists() => None,
             To::Storage(path) => Some(Box::new(StorageTarget::open(path)?)),
             To::Archive(..) | To::K3s(_) => None,

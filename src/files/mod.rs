@@ -6,6 +6,7 @@
 
 mod cached;
 mod lock;
+mod owner;
 mod part;
 mod section;
 mod space;
@@ -19,6 +20,7 @@ use rustix::fs::{Mode, OFlags};
 
 pub use cached::forget_written;
 pub use lock::Lock;
+pub use owner::{Owner, introduce};
 pub use part::{PartFile, open_locked, unfinished_bytes};
 pub use section::Section;
 pub use space::{FAT_LIMIT, Space};
@@ -43,19 +45,25 @@ pub enum FileError {
         path: PathBuf,
     },
     /// Another process holds the lock. The environment's fault.
-    #[error("{} is held by {}", path.display(), holder.map_or("another process".to_owned(), |id| format!("process {id}")))]
+    #[error("{} is held by {}", path.display(), named(holder))]
     Locked {
         /// Which lock.
         path: PathBuf,
         /// The process, if it says so.
-        holder: Option<u32>,
+        holder: Option<Owner>,
     },
     /// Another process works on it. The environment's fault.
-    #[error("{} is in use by another process", path.display())]
+    #[error("{} is in use by {}", path.display(), named(holder))]
     Busy {
         /// Which file.
         path: PathBuf,
+        /// The process, if that can be told.
+        holder: Option<Owner>,
     },
+}
+
+fn named(holder: &Option<Owner>) -> String {
+    holder.as_ref().map_or("another process".to_owned(), Owner::to_string)
 }
 
 impl FileError {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
-use super::FileError;
+use super::{FileError, Owner};
 
 /// The unit in which file systems say how much a file takes.
 const BLOCK: u64 = 512;
@@ -136,7 +136,9 @@ pub fn open_locked(path: &Path) -> Result<File, FileError> {
     }
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(FileError::Busy { path: path.to_owned() }),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(FileError::Busy { path: path.to_owned(), holder: Owner::of(&file) })
+        }
         // Some file systems know no locks; to work there is better than not to.
         Err(rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => Ok(file),
         Err(error) => Err(FileError::io("lock", path, error.into())),
@@ -155,7 +157,9 @@ mod tests {
         let path = dir.path().join("x.tar");
         let part = PartFile::create(&path).unwrap();
         part.as_file().write_all(b"half").unwrap();
-        assert!(matches!(PartFile::create(&path), Err(FileError::Busy { .. })));
+        let me = std::process::id();
+        let busy = PartFile::create(&path).unwrap_err();
+        assert!(matches!(busy, FileError::Busy { holder: Some(it), .. } if it.process == me));
         drop(part);
         let part = PartFile::resume(&path).unwrap();
         assert_eq!(std::fs::read(dir.path().join("x.tar.part")).unwrap(), b"half");

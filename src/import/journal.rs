@@ -80,6 +80,11 @@ impl Journal {
         Ok(Journal { path, head, state })
     }
 
+    /// The file, which need not be there.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The import is done: nothing is left to go on with.
     ///
     /// # Errors

@@ -70,6 +70,11 @@ impl LayoutWriter {
         &self.root
     }
 
+    /// The file of the lock that an import holds.
+    pub fn import_lock(&self) -> PathBuf {
+        self.root.join(WORK).join("import.lock")
+    }
+
     /// The entries of `index.json` as it is now.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{Open, Staged, Target, TargetError};
+use crate::files::Lock;
 use crate::layout::{LayoutError, LayoutWriter, StagedBlob};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 
@@ -15,20 +16,33 @@ use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 #[derive(Debug)]
 pub struct LayoutTarget {
     writer: LayoutWriter,
+    /// Held by the one import that stages here.
+    _lock: Option<Lock>,
 }
 
 impl LayoutTarget {
-    /// Opens the layout in `root`, or makes one there if the directory is empty or absent.
+    /// Opens the layout in `root`, or makes one there if the directory is empty or absent. Until it is
+    /// dropped no other import works there.
     ///
     /// # Errors
     /// As [`LayoutWriter::open_or_create`]; [`LayoutError::NotALayout`] for a bundle, which would be
-    /// none any more.
+    /// none any more; [`crate::files::FileError::Busy`] when another import works there.
     pub fn open_or_create(root: &Path) -> Result<LayoutTarget, LayoutError> {
+        let target = LayoutTarget::open_to_look(root)?;
+        let lock = Lock::take_shared(&target.writer.import_lock())?;
+        Ok(LayoutTarget { _lock: Some(lock), ..target })
+    }
+
+    /// The same, to look at what is there while others work.
+    ///
+    /// # Errors
+    /// As [`LayoutTarget::open_or_create`], but for the last.
+    pub fn open_to_look(root: &Path) -> Result<LayoutTarget, LayoutError> {
         if root.join("seal").exists() {
             let why = "it is a bundle, and to import there would spoil it";
             return Err(LayoutError::NotALayout { path: root.to_owned(), why });
         }
-        Ok(LayoutTarget { writer: LayoutWriter::open_or_create(root)? })
+        Ok(LayoutTarget { writer: LayoutWriter::open_or_create(root)?, _lock: None })
     }
 }
 
@@ -134,6 +148,7 @@ fn listed(document: &Manifest) -> Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::FileError;
     use crate::layout::{Layout, Store as _};
     use crate::oci::{ContentError, MediaType, OCI_INDEX, VerifyingReader};
     use std::io::Read;
@@ -152,6 +167,20 @@ mod tests {
 
     fn repository() -> Repository {
         Repository::new("docker.io", "library/busybox").unwrap()
+    }
+
+    #[test]
+    fn one_import_at_a_time_works_in_a_layout() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = LayoutTarget::open_or_create(dir.path()).unwrap();
+        let refused = LayoutTarget::open_or_create(dir.path()).unwrap_err();
+        let LayoutError::File(FileError::Busy { holder: Some(holder), .. }) = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(holder.process, std::process::id());
+        LayoutTarget::open_to_look(dir.path()).unwrap();
+        drop(held);
+        LayoutTarget::open_or_create(dir.path()).unwrap();
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod names;
 mod partly;
+mod salvage;
 mod selection;
 #[path = "../support/mod.rs"]
 mod support;

@@ -172,7 +172,8 @@ fn packaging() -> Vec<Case> {
         case(22, R, "a volume is not there: it is named")
             .vectors(&["volume-missing", "volume-last-missing"])
             .live(medium::missing_volume_is_named)
-            .also(&["tests/media/staging.rs::what_is_missing_is_said_by_name"]),
+            .also(&["tests/media/staging.rs::what_is_missing_is_said_by_name",
+                "tests/carry/salvage.rs::whole_images_are_imported_and_the_others_listed"]),
         case(23, R, "a volume of another bundle under the right name")
             .vectors(&["volume-of-other"])
             .also(&[
@@ -200,7 +201,8 @@ fn packaging() -> Vec<Case> {
         case(28, RP, "a medium that can only be read passes; one that is named as the target is left alone")
             .live(medium::read_only)
             .live(medium::named_as_target),
-        case(29, S, "the medium is pulled out while it is read").live(crash::medium_pulled),
+        case(29, S, "the medium is pulled out while it is read").live(crash::medium_pulled)
+            .also(&["tests/interrupted/imports.rs::faults_at_some_calls"]),
         case(30, R, "an archive with PAX or GNU headers, `../`, `/`, NUL, or a name twice")
             .vectors(&["archive-pax", "archive-gnu-long-name", "archive-parent"])
             .vectors(&["archive-absolute", "archive-dot", "archive-second-index"])
@@ -282,18 +284,29 @@ fn crashes() -> Vec<Case> {
             .also(&["tests/interrupted/kills.rs::killed_at_a_thousand_calls"]),
         case(54, S, "an import that is killed: no tag before its blobs")
             .live(crash::import_killed)
-            .also(&["tests/interrupted/imports.rs::killed_at_a_thousand_calls"]),
+            .also(&[
+                "tests/interrupted/imports.rs::killed_at_a_thousand_calls",
+                "tests/interrupted/registries.rs::killed_at_a_thousand_calls",
+                "tests/interrupted/registries.rs::an_upload_goes_on_in_the_middle_of_a_blob",
+            ]),
         case(55, S, "no space left at any write").live(crash::no_space).also(&[
             "tests/bundle/failures.rs::a_medium_that_is_full",
             "tests/interrupted/imports.rs::faults_at_many_calls",
         ]),
         case(56, S, "what was written cannot be synced: nothing is sealed or tagged")
             .live(crash::no_sync)
-            .also(&["tests/interrupted/kills.rs::faults_at_many_calls"]),
-        case(57, R, "two imports at once: the second is refused")
-            .live(crash::two_imports)
-            .also(&["tests/replay/broken.rs::of_two_imports_at_once_one_is_refused"]),
-        case(58, P, "the lock of a process that is dead").live(crash::stale_lock),
+            .also(&[
+                "tests/interrupted/kills.rs::faults_at_many_calls",
+                "tests/interrupted/imports.rs::faults_at_some_calls",
+            ]),
+        case(57, R, "two imports at once: the second is refused").live(crash::two_imports).also(&[
+            "tests/replay/broken.rs::of_two_imports_at_once_one_is_refused",
+            "tests/interrupted/imports.rs::a_store_where_another_import_works_is_left_alone",
+            "tests/interrupted/registries.rs::two_imports_into_one_registry_at_once",
+        ]),
+        case(58, P, "the lock of a process that is dead").live(crash::stale_lock).also(&[
+            "tests/interrupted/imports.rs::a_store_where_another_import_works_is_left_alone",
+        ]),
         case(
             59,
             R,

@@ -39,6 +39,8 @@ impl Sweep {
         let place = format!("{what} at {name} {at}");
         let output = disturbed(&self.work, name, what, at, LINE);
         let named = assert_whole(&self.work);
+        // What could not be synced did not come.
+        assert!(!name.ends_with("sync") || !output.status.success(), "{place}");
         assert!(!output.status.success() || named == 2, "{place}");
         let staged = staged(&self.work);
         let again = self.work.run(&format!("{LINE} --output json"));
@@ -106,11 +108,13 @@ fn blob(work: &Work, descriptor: &Value) -> Vec<u8> {
 }
 
 /// What a full or broken disk does, and where.
-const FAULTS: [(&str, &str); 4] = [
+const FAULTS: [(&str, &str); 5] = [
     ("error=ENOSPC", "write,pwrite64,mkdir,openat"),
     ("error=EIO", "fsync,fdatasync"),
     ("error=EIO", "write,pwrite64,rename,renameat2,linkat,read,pread64"),
     ("error=EINTR", "write,pwrite64,read,pread64"),
+    // The medium is pulled.
+    ("error=ENODEV", "pread64"),
 ];
 
 #[test]
@@ -141,6 +145,44 @@ fn what_was_staged_is_taken_up_after_it_is_hashed_again() {
     assert_eq!(left_over(&work), [""; 0]);
 }
 
+/// Holds a lock as another process would.
+fn held(path: &Path) -> std::fs::File {
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    file
+}
+
+#[test]
+fn a_store_where_another_import_works_is_left_alone() {
+    let Sweep { work, whole } = Sweep::new("never");
+    work.ok(LINE);
+    let lock = work.path("store/.gapferry/import.lock");
+    let record = "4711 ann.site 2026-11-21T20:00:00Z gapferry import\n";
+    std::fs::write(&lock, record).unwrap();
+    // Another state directory: as from another machine.
+    let line = format!("{LINE} --state other");
+    let other = held(&lock);
+    let message = work.refused(&line, 1, "busy");
+    let holder = "process 4711 (gapferry import) on ann.site since 2026-11-21T20:00:00Z";
+    assert!(message.contains(holder), "{message}");
+    assert!(content(&work) == whole);
+    drop(other);
+    // What a dead process wrote is no lock.
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), record);
+    work.ok(&line);
+}
+
+#[test]
+fn an_output_where_another_export_works_names_it() {
+    let work = Work::new();
+    layout(&work);
+    std::fs::create_dir(work.path("out")).unwrap();
+    work.write("out/export.journal", "");
+    let _other = held(&work.path("out/export.journal"));
+    let message = work.refused(&export("out", "", "auto"), 1, "busy");
+    assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
+}
+
 #[test]
 fn killed_at_some_calls() {
     for pack in ["never", "always"] {
@@ -152,7 +194,7 @@ fn killed_at_some_calls() {
 #[test]
 fn faults_at_some_calls() {
     for (fault, calls) in FAULTS {
-        Sweep::new("auto").sweep(calls, fault, 6);
+        Sweep::new("auto").sweep(calls, fault, 5);
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::command::Work;
-use crate::strace::{count, disturbed};
+use crate::strace::{disturbed, points, some};
 use crate::{IMPORT, digest_of, exported};
 
 /// Calls that change something. They are counted by kind, and by thread.
@@ -26,10 +26,10 @@ fn sweep(work: &Work, to: &str, places: &[&str], check: impl Fn(&Work)) {
     };
     let (mut tried, mut killed) = (0, 0);
     for calls in CALLS {
-        let total = count(work, calls, &line);
+        let all = points(work, calls, &line);
         clear();
-        for at in (1..=total).step_by(total.div_ceil(POINTS)) {
-            let output = disturbed(work, calls, "signal=SIGKILL", at, &line);
+        for (name, at) in some(&all, POINTS) {
+            let output = disturbed(work, name, "signal=SIGKILL", at, &line);
             // The last calls are not always the same number.
             (tried, killed) = (tried + 1, killed + usize::from(!output.status.success()));
             check(work);
