@@ -61,7 +61,7 @@ pub struct Args {
     #[command(flatten)]
     bundle: BundleArgs,
     /// Where to: docker://HOST[:PORT][/PREFIX] (or registry://), oci:DIR, oci-archive:FILE,
-    /// docker-archive:FILE, k3s[:DIR], or docker-registry-storage:DIR
+    /// docker-archive:FILE, k3s[:DIR], ctr[:NAMESPACE[@SOCKET]], or docker-registry-storage:DIR
     #[arg(long, value_name = "TARGET")]
     to: To,
     #[command(flatten)]

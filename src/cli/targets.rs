@@ -14,15 +14,18 @@ use crate::import::Journal;
 use crate::oci::{Digest, Repository};
 use crate::registry::Client;
 use crate::target::{
-    ArchiveTarget, Form, LayoutTarget, RegistryTarget, StorageTarget, Target, is_stored,
+    ArchiveTarget, Ctr, CtrTarget, Form, LayoutTarget, RegistryTarget, StorageTarget, Target,
+    is_stored,
 };
 
 /// Where k3s looks for archives when it starts.
 const K3S: &str = "/var/lib/rancher/k3s/agent/images";
+/// The namespace of Kubernetes in containerd.
+const NAMESPACE: &str = "k8s.io";
 /// What repositories of a registry's storage belong to, where no host is known.
 const NO_HOST: &str = "localhost";
 const FORMS: &str = "expected docker://HOST[:PORT][/PREFIX], oci:DIR, oci-archive:FILE, \
-    docker-archive:FILE, k3s[:DIR] or docker-registry-storage:DIR";
+    docker-archive:FILE, k3s[:DIR], ctr[:NAMESPACE[@SOCKET]] or docker-registry-storage:DIR";
 
 /// A place for images, as it is written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub enum To {
     K3s(PathBuf),
     /// The storage of docker's registry.
     Storage(PathBuf),
+    /// containerd, through its tool, with a namespace and maybe a socket.
+    Ctr(String, Option<PathBuf>),
 }
 
 impl FromStr for To {
@@ -54,9 +59,13 @@ impl FromStr for To {
                 "oci-archive" => return Ok(To::Archive(path.into(), Form::Oci)),
                 "docker-archive" => return Ok(To::Archive(path.into(), Form::Docker)),
                 "k3s" => return Ok(To::K3s(path.into())),
+                "ctr" => return ctr(path),
                 "docker-registry-storage" => return Ok(To::Storage(path.into())),
                 _ => {}
             }
+        }
+        if text == "ctr" {
+            return Ok(To::Ctr(NAMESPACE.to_owned(), None));
         }
         if text == "k3s" {
             return Ok(To::K3s(K3S.into()));
@@ -71,12 +80,28 @@ impl FromStr for To {
     }
 }
 
+/// `NAMESPACE` or `NAMESPACE@SOCKET`.
+fn ctr(text: &str) -> Result<To, String> {
+    let (namespace, socket) = match text.split_once('@') {
+        Some((namespace, socket)) => (namespace, Some(PathBuf::from(socket))),
+        None => (text, None),
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match namespace.starts_with(|c: char| c.is_ascii_alphanumeric()) && namespace.chars().all(fits)
+    {
+        true => Ok(To::Ctr(namespace.to_owned(), socket)),
+        false => Err("expected ctr[:NAMESPACE[@SOCKET]]".to_owned()),
+    }
+}
+
 /// A target, and what is to be done when all is there.
 pub enum Opened {
     /// What is there is there.
     Plain(Box<dyn Target>),
     /// It has no name before it is whole.
     Archive(ArchiveTarget),
+    /// A program takes it.
+    Ctr(CtrTarget),
 }
 
 impl Opened {
@@ -85,6 +110,7 @@ impl Opened {
         match self {
             Opened::Plain(target) => target.as_ref(),
             Opened::Archive(archive) => archive,
+            Opened::Ctr(ctr) => ctr.target(),
         }
     }
 
@@ -102,6 +128,11 @@ impl Opened {
                 archive.discard();
                 Err(failure)
             }
+            (Opened::Ctr(ctr), Ok(done)) => {
+                ctr.finish()?;
+                Ok(done)
+            }
+            (Opened::Ctr(ctr), Err(failure)) => Err(ctr.discard().map_or(failure, Failure::from)),
             (Opened::Plain(_), outcome) => outcome,
         }
     }
@@ -111,7 +142,7 @@ impl To {
     /// The directory or file, for those that have one.
     fn path(&self) -> Option<&Path> {
         match self {
-            To::Registry { .. } => None,
+            To::Registry { .. } | To::Ctr(..) => None,
             To::Layout(path) | To::Archive(path, _) | To::K3s(path) | To::Storage(path) => {
                 Some(path)
             }
@@ -130,7 +161,8 @@ impl To {
         let sum =
             |sizes: &mut dyn Iterator<Item = &u64>| sizes.fold(0u64, |a, b| a.saturating_add(*b));
         match self {
-            To::Registry { .. } => Ok(()),
+            // Their disks are not ours to look at.
+            To::Registry { .. } | To::Ctr(..) => Ok(()),
             To::Layout(path) => space.layout(path, content),
             To::Archive(path, _) | To::K3s(path) => {
                 space.check(path, Packaging::Archive, sum(&mut content.values()))
@@ -148,7 +180,7 @@ impl To {
         match self {
             To::Registry { host, .. } => Some(host),
             To::Storage(_) => Some(NO_HOST),
-            To::Layout(_) | To::Archive(..) | To::K3s(_) => None,
+            To::Layout(_) | To::Archive(..) | To::K3s(_) | To::Ctr(..) => None,
         }
     }
 
@@ -158,6 +190,11 @@ impl To {
             To::Registry { host, .. } => {
                 let path = format!("{}/{prefix}", host.to_ascii_lowercase());
                 return format!("docker://{}", path.trim_end_matches('/')).into_bytes();
+            }
+            To::Ctr(namespace, socket) => {
+                let socket = socket.as_deref().map(whole).unwrap_or_default();
+                let namespace = format!("ctr:{namespace}@");
+                return [namespace.as_bytes(), socket.as_os_str().as_bytes()].concat();
             }
             To::Layout(_) => "oci:",
             To::Archive(_, Form::Oci) => "oci-archive:",
@@ -184,7 +221,7 @@ impl To {
             To::Layout(path) => Some(Box::new(LayoutTarget::open_to_look(path)?)),
             To::Storage(path) if !path.join("docker").exists() => None,
             To::Storage(path) => Some(Box::new(StorageTarget::open(path)?)),
-            To::Archive(..) | To::K3s(_) => None,
+            To::Archive(..) | To::K3s(_) | To::Ctr(..) => None,
         })
     }
 
@@ -209,6 +246,10 @@ impl To {
             To::Layout(path) => Opened::Plain(Box::new(LayoutTarget::open_or_create(path)?)),
             To::Storage(path) => Opened::Plain(Box::new(StorageTarget::open(path)?)),
             To::Archive(path, form) => Opened::Archive(ArchiveTarget::create(path, *form)?),
+            To::Ctr(namespace, address) => {
+                let (namespace, address) = (namespace.clone(), address.clone());
+                Opened::Ctr(Ctr { program: "ctr".into(), address, namespace }.start()?)
+            }
             To::K3s(directory) => {
                 files::create_directories(directory)?;
                 let path = directory.join(format!("gapferry-{}.tar", seal.short()));
@@ -238,11 +279,24 @@ mod tests {
             ("docker-archive:x", To::Archive("x".into(), Form::Docker)),
             ("k3s", To::K3s(K3S.into())),
             ("k3s:/srv", To::K3s("/srv".into())),
+            ("ctr", To::Ctr(NAMESPACE.to_owned(), None)),
+            ("ctr:moby", To::Ctr("moby".to_owned(), None)),
+            ("ctr:a@/run/x.sock", To::Ctr("a".to_owned(), Some("/run/x.sock".into()))),
             ("docker-registry-storage:/srv", To::Storage("/srv".into())),
         ] {
             assert_eq!(text.parse(), Ok(to), "{text}");
         }
-        for text in ["", "oci:", "k3s:", "docker-archive:", "containerd", "docker://", "/srv"] {
+        for text in [
+            "",
+            "oci:",
+            "k3s:",
+            "docker-archive:",
+            "containerd",
+            "ctr:-x",
+            "ctr:@x",
+            "docker://",
+            "/srv",
+        ] {
             assert!(text.parse::<To>().is_err(), "{text}");
         }
     }

@@ -3,13 +3,13 @@
 //! The file is written under a temporary name from front to back: blobs and documents as they come,
 //! the lists at the end. [`ArchiveTarget::finish`] alone gives it its name, so nobody ever sees a part
 //! of it; what was there before is replaced. Content that proves to be wrong while it is written is
-//! written over. Source: OCI image-spec 1.1, image-layout.md; moby's image specification 1.2; ustar as
+//! written over. The same archive can be sent to a program that reads it as it comes (`ctr`). Source: OCI image-spec 1.1, image-layout.md; moby's image specification 1.2; ustar as
 //! the `tar` crate writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -37,13 +37,12 @@ pub enum Form {
 
 /// An archive that is being written.
 pub struct ArchiveTarget {
-    file: PartFile,
     form: Form,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    out: Out,
     /// Where the next member goes.
     end: u64,
     written: BTreeSet<Digest>,
@@ -53,13 +52,44 @@ struct State {
     listed: BTreeMap<Digest, Descriptor>,
 }
 
+/// Where the bytes go.
+enum Out {
+    File(PartFile),
+    /// To somebody who reads them as they come; what is sent cannot be taken back.
+    Stream {
+        stream: Box<dyn Write + Send>,
+        reader: PathBuf,
+        broken: bool,
+    },
+}
+
 impl ArchiveTarget {
     /// Begins the archive `path`. What an import that was killed left of it is gone.
     ///
     /// # Errors
     /// [`FileError`]; [`FileError::Busy`] while another import writes it.
     pub fn create(path: &Path, form: Form) -> Result<ArchiveTarget, FileError> {
-        Ok(ArchiveTarget { file: PartFile::create(path)?, form, state: Mutex::default() })
+        Ok(ArchiveTarget::over(Out::File(PartFile::create(path)?), form))
+    }
+
+    /// Sends the archive to `reader`, which must take nothing for whole before its end.
+    pub(super) fn stream(stream: Box<dyn Write + Send>, reader: &Path) -> ArchiveTarget {
+        ArchiveTarget::over(
+            Out::Stream { stream, reader: reader.to_owned(), broken: false },
+            Form::Docker,
+        )
+    }
+
+    fn over(out: Out, form: Form) -> ArchiveTarget {
+        let state = State {
+            out,
+            end: 0,
+            written: BTreeSet::new(),
+            documents: BTreeMap::new(),
+            names: BTreeMap::new(),
+            listed: BTreeMap::new(),
+        };
+        ArchiveTarget { form, state: Mutex::new(state) }
     }
 
     /// Writes the lists and gives the archive its name.
@@ -76,24 +106,66 @@ impl ArchiveTarget {
             heads.push(("manifest.json", state.docker()));
         }
         for (name, value) in heads {
-            state.member(&self.file, name, value.to_string().as_bytes())?;
+            state.small(name, value.to_string().as_bytes())?;
         }
-        let place = self.file.path().to_owned();
-        let failed = |error| FileError::io("write", &place, error);
         // Two blocks of zeros end an archive.
-        self.file.as_file().set_len(state.end).map_err(failed)?;
-        self.file.as_file().set_len(state.end + 2 * BLOCK).map_err(failed)?;
-        self.file.commit()?;
-        files::sync_directory(&files::parent(&place))
+        let failed = state.out.failed();
+        state.out.put(state.end, &[0; 2 * BLOCK as usize]).map_err(failed)?;
+        match state.out {
+            Out::Stream { mut stream, reader, .. } => {
+                stream.flush().map_err(|error| FileError::io("write to", &reader, error))
+            }
+            Out::File(file) => {
+                let place = file.path().to_owned();
+                // What proved to be wrong may lie behind the end.
+                let cut = file.as_file().set_len(state.end + 2 * BLOCK);
+                cut.map_err(|error| FileError::io("write", &place, error))?;
+                file.commit()?;
+                files::sync_directory(&files::parent(&place))
+            }
+        }
     }
 
     /// Gives the archive up.
     pub fn discard(self) {
-        self.file.discard();
+        if let Out::File(file) = &self.state().out {
+            file.discard();
+        }
+    }
+
+    /// True when its reader takes no more.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.state().out, Out::Stream { broken: true, .. })
+    }
+
+    /// The names that it gives, and to what.
+    pub(super) fn names(&self) -> BTreeMap<String, Digest> {
+        let named = |(name, to): (&String, &Descriptor)| (name.clone(), to.digest);
+        self.state().names.iter().map(named).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Out {
+    fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Out::File(file) => file.as_file().write_all_at(bytes, at),
+            Out::Stream { stream, broken, .. } => {
+                stream.write_all(bytes).inspect_err(|_| *broken = true)
+            }
+        }
+    }
+
+    /// What is said when that fails.
+    fn failed(&self) -> impl Fn(io::Error) -> FileError + use<> {
+        let place = match self {
+            Out::File(file) => file.path().to_owned(),
+            Out::Stream { reader, .. } => reader.clone(),
+        };
+        move |error| FileError::io("write to", &place, error)
     }
 }
 
@@ -102,7 +174,7 @@ fn path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
-fn header(name: &str, size: u64) -> Result<tar::Header, std::io::Error> {
+fn header(name: &str, size: u64) -> io::Result<tar::Header> {
     let mut header = tar::Header::new_ustar();
     header.set_path(name)?;
     header.set_size(size);
@@ -116,20 +188,36 @@ fn header(name: &str, size: u64) -> Result<tar::Header, std::io::Error> {
 
 impl State {
     /// Adds a small member.
-    fn member(&mut self, file: &PartFile, name: &str, bytes: &[u8]) -> Result<(), FileError> {
-        let failed = |error| FileError::io("write", file.path(), error);
-        let header = header(name, bytes.len() as u64).map_err(failed)?;
-        file.as_file().write_all_at(header.as_bytes(), self.end).map_err(failed)?;
-        file.as_file().write_all_at(bytes, self.end + BLOCK).map_err(failed)?;
-        self.close(file, bytes.len() as u64).map_err(failed)
+    fn small(&mut self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let failed = self.out.failed();
+        match self.member(name, bytes.len() as u64, &mut &bytes[..]) {
+            Ok(()) => Ok(()),
+            Err(TargetError::File(error)) => Err(error),
+            Err(error) => Err(failed(io::Error::other(error.to_string()))),
+        }
     }
 
-    /// Ends a member of `size` bytes, whose content is there.
-    fn close(&mut self, file: &PartFile, size: u64) -> Result<(), std::io::Error> {
-        let padded = size.next_multiple_of(BLOCK);
-        let zeros = vec![0; (padded - size) as usize];
-        file.as_file().write_all_at(&zeros, self.end + BLOCK + size)?;
-        self.end += BLOCK + padded;
+    /// Adds a member of `size` bytes. When it cannot be read a file has no such member.
+    fn member(&mut self, name: &str, size: u64, content: &mut dyn Read) -> Result<(), TargetError> {
+        let failed = self.out.failed();
+        let failed = |error| TargetError::File(failed(error));
+        let header = header(name, size).map_err(failed)?;
+        self.out.put(self.end, header.as_bytes()).map_err(failed)?;
+        let (mut at, mut buffer) = (self.end + BLOCK, vec![0; PIECE]);
+        loop {
+            match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    self.out.put(at, &buffer[..count]).map_err(failed)?;
+                    at += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(TargetError::Read(error)),
+            }
+        }
+        let padding = vec![0; (size.next_multiple_of(BLOCK) - size) as usize];
+        self.out.put(at, &padding).map_err(failed)?;
+        self.end = at + padding.len() as u64;
         Ok(())
     }
 
@@ -223,23 +311,7 @@ impl Target for ArchiveTarget {
             return Ok(Box::new(Written));
         }
         let mut content = open().map_err(TargetError::Read)?;
-        let failed = |error| TargetError::File(FileError::io("write", self.file.path(), error));
-        let (mut at, mut buffer) = (state.end + BLOCK, vec![0; PIECE]);
-        loop {
-            match content.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    self.file.as_file().write_all_at(&buffer[..count], at).map_err(failed)?;
-                    at += count as u64;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(TargetError::Read(error)),
-            }
-        }
-        let size = at - state.end - BLOCK;
-        let header = header(&path(&blob.digest), size).map_err(failed)?;
-        self.file.as_file().write_all_at(header.as_bytes(), state.end).map_err(failed)?;
-        state.close(&self.file, size).map_err(failed)?;
+        state.member(&path(&blob.digest), blob.size, &mut content)?;
         state.written.insert(blob.digest);
         Ok(Box::new(Written))
     }
@@ -266,8 +338,7 @@ impl Target for ArchiveTarget {
         let mut state = self.state();
         let digest = document.descriptor().digest;
         if state.written.insert(digest) {
-            let written = state.member(&self.file, &path(&digest), document.raw());
-            written.map_err(TargetError::File)?;
+            state.small(&path(&digest), document.raw()).map_err(TargetError::File)?;
         }
         if document.subject().is_some() {
             let kind = document.artifact_type().map(str::to_owned);
@@ -323,8 +394,6 @@ fn plain(document: &Manifest) -> Descriptor {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
     use crate::layout::Store as _;
     use crate::oci::{ContentError, MediaType, OCI_MANIFEST, VerifyingReader};

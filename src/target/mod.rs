@@ -6,6 +6,7 @@
 //! tags last of all.
 
 mod archive;
+mod ctr;
 mod layout;
 mod registry;
 mod storage;
@@ -18,6 +19,7 @@ use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use crate::registry::RegistryError;
 pub use crate::registry::Sessions;
 pub use archive::{ArchiveTarget, Form};
+pub use ctr::{Ctr, CtrTarget};
 pub use layout::LayoutTarget;
 pub use registry::RegistryTarget;
 pub use storage::{StorageTarget, is_stored};
@@ -148,6 +150,14 @@ pub enum TargetError {
     /// A file of the target could not be used.
     #[error(transparent)]
     File(FileError),
+    /// A program that takes the images failed.
+    #[error("{} failed: {}", program.display(), why.escape_debug())]
+    Program {
+        /// The program.
+        program: std::path::PathBuf,
+        /// Its words, or the system's.
+        why: String,
+    },
     /// Content that the place held is there no more.
     #[error("{0} is not there any more")]
     Gone(Digest),

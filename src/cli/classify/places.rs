@@ -44,6 +44,8 @@ impl From<TargetError> for Failure {
             TargetError::Registry(error) => error.into(),
             TargetError::Layout(error) => error.into(),
             TargetError::File(error) => error.into(),
+            TargetError::Program { .. } => Failure::new(Exit::Failed, "ctr-failed", error)
+                .hint("is containerd up, and may this user speak to it? see `ctr version`"),
         }
     }
 }
