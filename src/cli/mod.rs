@@ -9,6 +9,7 @@
 mod args;
 mod bundles;
 mod classify;
+mod complete;
 mod completions;
 mod context;
 mod demo;
@@ -22,6 +23,7 @@ mod input;
 mod inspect;
 mod key;
 mod lock;
+mod lock_check;
 mod man;
 mod mapping;
 mod memory;

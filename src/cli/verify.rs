@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::bundles::{BundleArgs, TrustArgs};
+use super::complete::CompleteArgs;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count};
@@ -19,6 +20,8 @@ EXAMPLES:
     gapferry verify /media/a /media/b --trust ann.pub --trust bob.pub --trust eve.pub --threshold 2
   Whether a site's policy is met, too:
     gapferry verify /media/stick/bundle --trust release.key.pub --policy site.toml
+  What each image needs and where all of it is; and that it is what was approved, and nothing else:
+    gapferry verify /media/stick/bundle --trust release.key.pub --complete --lock images.lock
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -40,6 +43,8 @@ pub struct Args {
     /// Take a bundle that is older than what was imported here
     #[arg(long)]
     restore: bool,
+    #[command(flatten)]
+    complete: CompleteArgs,
 }
 
 /// Does it.
@@ -48,6 +53,7 @@ pub struct Args {
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let gate = args.policy.gate(1, context)?;
+    let lock = args.complete.lock()?;
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
@@ -60,8 +66,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     gate.aboard(contents.images(), &Aboard::new(contents))?;
     let (seal, signers) = (contents.seal(), contents.signers());
+    let proof = args.complete.proof(contents, lock);
     if context.json() {
-        return context.print_json(&json!({
+        context.print_json(&json!({
             "verified": true,
             "seal": contents.seal_digest(),
             "signers": signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -77,7 +84,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "bytes": seal.bytes,
             "layersNotMade": not_made,
             "requires": seal.requires,
-        }));
+            "completeness": proof,
+        }))?;
+        return proof.map_or(Ok(()), |proof| proof.verdict());
     }
     let mut notes: String =
         seal.requires.iter().map(|base| format!("a delta of {base}\n")).collect();
@@ -100,7 +109,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         seal.sequence,
         seal.created,
         contents.seal_digest(),
-    ))
+    ))?;
+    let Some(proof) = proof else { return Ok(()) };
+    context.print(&proof.table(context.verbose()))?;
+    proof.verdict()
 }
 
 /// A line for people when the bundle before this one was never imported.

@@ -4,6 +4,7 @@
 //! is and what refers to it; a [`Lock`] holds the answers. After the lock nothing depends on the
 //! network any more.
 
+mod check;
 mod list;
 mod lock;
 mod resolve;
@@ -12,6 +13,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use check::{Attached, Change, check};
 pub use list::{ListEntry, ListError, MAX_LIST_SIZE, parse_list};
 pub use lock::{Lock, LockError, MAX_LOCK_SIZE};
 pub use resolve::{Options, Request, pin};
