@@ -28,6 +28,7 @@ mod man;
 mod mapping;
 mod memory;
 mod mirrors;
+mod mirrors_check;
 mod output;
 mod policy;
 mod progress;

@@ -7,6 +7,7 @@
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod build;
 mod complete;
+mod config;
 mod mirrors;
 mod moved;
 mod names;
