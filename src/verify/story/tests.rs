@@ -228,7 +228,7 @@ fn all_that_is_missing_is_named() {
         absent = Some(parts.image().omitted.remove(0).digest);
         parts.image().omitted.clear();
     });
-    let mut digests = vec![absent.unwrap(), digest("foreign")];
+    let mut digests = [absent.unwrap(), digest("foreign")];
     digests.sort();
     let StoryError::Incomplete { digest: first, more, .. } = &all else { panic!("{all:?}") };
     assert_eq!((*first, &more[..]), (digests[0], &[(NAME.to_owned(), digests[1])][..]));
