@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::RegistryArgs;
 use super::context::Context;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, partial};
 use super::output::{bytes, count, escaped};
 use super::policy::PolicyArgs;
@@ -24,6 +24,8 @@ EXAMPLES:
     gapferry lock -f images.txt --platform linux/amd64 -o images.lock
   Pin what a site's policy lets through, or nothing:
     gapferry lock -f images.txt --policy site.toml -o images.lock
+  What has moved since then:
+    gapferry lock --check images.lock
   Pin what lies in an archive under another name:
     gapferry lock registry.example/app:1.0=docker-archive:app.tar -o images.lock";
 
@@ -32,14 +34,17 @@ EXAMPLES:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    images: ImageArgs,
+    pub(super) images: ImageArgs,
     /// The lock file
-    #[arg(short, long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "check")]
+    out: Option<PathBuf>,
+    /// Write nothing; say what has moved since this lock was written, and exit with 4 if anything has
+    #[arg(long, value_name = "LOCK", conflicts_with_all = ["out", "images", "lists", "platform", "policy"])]
+    check: Option<PathBuf>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
-    registries: RegistryArgs,
+    pub(super) registries: RegistryArgs,
 }
 
 /// Does it.
@@ -47,6 +52,11 @@ pub struct Args {
 /// # Errors
 /// When an image cannot be had, or the lock cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let out = match (&args.check, &args.out) {
+        (Some(lock), _) => return super::lock_check::run(lock, &args, context),
+        (None, Some(out)) => out,
+        (None, None) => return Err(Failure::new(Exit::Usage, "usage", "no lock is named")),
+    };
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let client = registries::client(&args.registries, context)?;
     let opener = Opener::new(client).with_foreign_layers(args.images.foreign_layers);
@@ -60,10 +70,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             export::fetch_documents(images, &opener, None, args.registries.jobs.into())?;
         gate.at_source(images, &documents, &opener, false)?;
     }
-    files::write_atomic(&args.out, &pinned.lock.to_bytes())?;
+    files::write_atomic(out, &pinned.lock.to_bytes())?;
     match context.json() {
         true => context.print_json(&json!({
-            "lock": args.out.to_string_lossy(),
+            "lock": out.to_string_lossy(),
             "images": images.iter().map(|image| json!({
                 "name": image.name, "digest": image.digest, "documents": image.documents.len(),
             })).collect::<Vec<_>>(),
@@ -74,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             context.print(&format!(
                 "{} locked in {}\n",
                 count(images.len(), "image"),
-                escaped(&args.out.to_string_lossy())
+                escaped(&out.to_string_lossy())
             ))?;
         }
     }

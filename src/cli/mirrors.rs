@@ -15,7 +15,7 @@ use super::targets::To;
 use crate::files;
 use crate::import;
 use crate::mirror::{File, Limit, Manner, Site};
-use crate::oci::{Digest, PinnedImage};
+use crate::oci::{Digest, PinnedImage, Reference};
 use crate::select::Lock;
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,12 @@ EXAMPLES:
       --to docker://registry.site:5000/mirror -o site-config
   From the lock, before anything travels; the registry speaks plain HTTP:
     gapferry mirrors images.lock --to docker://10.0.0.5:5000 --plain-http 10.0.0.5:5000 \\
-      --map docker.io=hub --map quay.io=quay -o site-config";
+      --map docker.io=hub --map quay.io=quay -o site-config
+  Where the pulls of this machine would go, and whether the images are there:
+    gapferry mirrors images.lock --to docker://registry.site:5000/mirror --keep-host \\
+      --check-config /etc/containerd/certs.d
+  Where one pull would go:
+    gapferry mirrors --check-config /etc/containers --reference quay.io/prometheus/prometheus:v3.0.0";
 
 /// Write what machines need to pull by the old names from the site's registry
 ///
@@ -35,16 +40,23 @@ EXAMPLES:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// A bundle (its places), or locks
-    #[arg(value_name = "BUNDLE|LOCK", required = true)]
-    places: Vec<PathBuf>,
+    #[arg(value_name = "BUNDLE|LOCK", required_unless_present = "reference")]
+    pub(super) places: Vec<PathBuf>,
     /// Where the images were imported: docker://HOST[:PORT][/PREFIX] (or registry://)
-    #[arg(long, value_name = "TARGET")]
-    to: To,
+    #[arg(long, value_name = "TARGET", required_unless_present = "reference")]
+    pub(super) to: Option<To>,
     #[command(flatten)]
-    names: MappingArgs,
+    pub(super) names: MappingArgs,
     /// A new directory for the files
-    #[arg(short, long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(short, long, value_name = "DIR", required_unless_present = "check_config")]
+    out: Option<PathBuf>,
+    /// Write nothing; say where each pull would go with the configuration in this file or directory, and
+    /// exit with 4 if that is not where the images are
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["out", "plain_http", "fallback"])]
+    check_config: Option<PathBuf>,
+    /// With --check-config: this image too (repeatable)
+    #[arg(long, value_name = "IMAGE", requires = "check_config")]
+    pub(super) reference: Vec<Reference>,
     /// The site's registry speaks plain HTTP: HOST[:PORT] of --to
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
     plain_http: Vec<String>,
@@ -52,7 +64,7 @@ pub struct Args {
     #[arg(long)]
     fallback: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    pub(super) trust: TrustArgs,
 }
 
 /// Does it.
@@ -60,8 +72,14 @@ pub struct Args {
 /// # Errors
 /// Whatever is wrong with the bundle, the locks or the rules; when the directory cannot be written.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if let Some(path) = &args.check_config {
+        return super::mirrors_check::run(path, &args, context);
+    }
+    let (Some(to), Some(out)) = (&args.to, &args.out) else {
+        return Err(Failure::new(Exit::Usage, "usage", "--to and --out are needed"));
+    };
     let named = Named::read(&args.places, &args.trust, context)?;
-    let mapping = args.names.mapping(&args.to)?;
+    let mapping = args.names.mapping(to)?;
     let plan = import::plan(&named.images, &[], &mapping)?;
     let site = Site::new(&plan, &mapping, args.manner()?, vec![named.origin.clone()]);
     let site = site.ok_or_else(|| {
@@ -69,10 +87,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         failure.hint("name a registry with --to docker://HOST[:PORT][/PREFIX]")
     })?;
     let (files, limits) = site.files();
-    write(&args.out, &files)?;
+    write(out, &files)?;
     if context.json() {
         return context.print_json(&json!({
-            "out": args.out.to_string_lossy(),
+            "out": out.to_string_lossy(),
             "from": named.origin,
             "verified": named.verified,
             "images": plan.images.len(),
@@ -86,7 +104,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         "{warning}{files}{}{} in {}\n",
         table(&limits),
         count(plan.images.len(), "image"),
-        escaped(&args.out.to_string_lossy())
+        escaped(&out.to_string_lossy())
     ))
 }
 
@@ -100,7 +118,7 @@ fn table(limits: &[Limit]) -> String {
 impl Args {
     fn manner(&self) -> Result<Manner, Failure> {
         let endpoint = match &self.to {
-            To::Registry { host, .. } => host.as_str(),
+            Some(To::Registry { host, .. }) => host.as_str(),
             _ => "",
         };
         if let Some(other) = self.plain_http.iter().find(|host| *host != endpoint) {
@@ -113,11 +131,11 @@ impl Args {
 
 /// Images that a bundle or locks name.
 pub(super) struct Named {
-    images: Vec<PinnedImage>,
+    pub(super) images: Vec<PinnedImage>,
     /// Who says so, in words.
-    origin: String,
+    pub(super) origin: String,
     /// False for a bundle whose signatures nobody checked.
-    verified: bool,
+    pub(super) verified: bool,
 }
 
 impl Named {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::bundles::{BundleArgs, TrustArgs};
+use super::complete::CompleteArgs;
 use super::context::Context;
 use super::damage;
 use super::failure::Failure;
@@ -25,6 +26,8 @@ EXAMPLES:
     gapferry verify /media/stick/bundle --trust release.key.pub --output json
   As if it were repaired with the parity that lies there; nothing is written to the medium:
     gapferry verify /media/stick/bundle --trust release.key.pub --repair
+  What each image needs and where all of it is; and that it is what was approved, and nothing else:
+    gapferry verify /media/stick/bundle --trust release.key.pub --complete --lock images.lock
   The same without gapferry, in the bundle's directory:
     openssl pkeyutl -verify -pubin -inkey release.key.pub -rawin -in seal -sigfile seal.*.sig
     sha256sum SHA256SUMS        (compare with the last line of the seal)
@@ -48,6 +51,8 @@ pub struct Args {
     restore: bool,
     #[command(flatten)]
     repair: RepairArgs,
+    #[command(flatten)]
+    complete: CompleteArgs,
 }
 
 /// Does it.
@@ -56,6 +61,7 @@ pub struct Args {
 /// Whatever is wrong with the bundle.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let gate = args.policy.gate(1, context)?;
+    let lock = args.complete.lock()?;
     let memory = args.trust.state.memory(context)?;
     let restore = if args.restore { Restore::Look } else { Restore::No };
     let site = Site { memory, restore, ..args.trust.site(context)? };
@@ -72,8 +78,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let not_made = contents.catalog().layers.len() - made;
     gate.aboard(contents.images(), &Aboard::new(contents))?;
     let (seal, signers) = (contents.seal(), contents.signers());
+    let proof = args.complete.proof(contents, lock);
     if context.json() {
-        return context.print_json(&json!({
+        context.print_json(&json!({
             "verified": true,
             "seal": contents.seal_digest(),
             "signers": signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -90,7 +97,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             "layersNotMade": not_made,
             "requires": seal.requires,
             "repair": mended.as_ref().map(repair::json),
-        }));
+            "completeness": proof,
+        }))?;
+        return proof.map_or(Ok(()), |proof| proof.verdict());
     }
     let mut notes: String =
         seal.requires.iter().map(|base| format!("a delta of {base}\n")).collect();
@@ -114,7 +123,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         seal.sequence,
         seal.created,
         contents.seal_digest(),
-    ))
+    ))?;
+    let Some(proof) = proof else { return Ok(()) };
+    context.print(&proof.table(context.verbose()))?;
+    proof.verdict()
 }
 
 /// A line for people when the bundle before this one was never imported.

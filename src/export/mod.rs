@@ -41,6 +41,13 @@ pub enum PackMode {
     Never,
 }
 
+fn listed(absent: &[(Reference, Digest)]) -> String {
+    let shown = absent.iter().take(50).map(|(name, digest)| format!("{name} ({digest})"));
+    let rest = absent.len().saturating_sub(50);
+    let rest = (rest > 0).then(|| format!("and {rest} more"));
+    shown.chain(rest).collect::<Vec<_>>().join(", ")
+}
+
 /// Why no bundle is written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -71,6 +78,10 @@ pub enum ExportError {
         /// The source's word.
         error: SourceError,
     },
+    /// Documents that are locked are not at their sources, with the names of their images. The
+    /// input's fault.
+    #[error("not at their sources any more: {}", listed(.0))]
+    Absent(Vec<(Reference, Digest)>),
     /// A blob could not be read to its end, or is not what its digest says
     /// ([`crate::oci::ContentError::inside`] tells).
     #[error("{name}: blob {blob}: {error}")]

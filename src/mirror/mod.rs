@@ -6,11 +6,14 @@
 //! everything: what one cannot say is a [`Limit`], told to the user and in a comment, and never
 //! said wrongly. Pure: what is written depends on nothing but names and rules.
 
+mod config;
 mod containerd;
 mod containers;
 mod k3s;
 mod openshift;
 mod references;
+
+pub use config::{Ask, Config, ConfigError, ConfigFile, MAX_CONFIG_SIZE, Verdict};
 
 use std::collections::BTreeMap;
 

@@ -225,3 +225,57 @@ fn a_comment_stays_a_comment() {
     let conf = files.iter().find(|file| file.path == CONF).unwrap();
     assert!(conf.text.contains("# x?y = 1?\n"), "{}", conf.text);
 }
+
+/// What is written sends every pull to where the import puts the image, or says that it does not.
+#[test]
+fn what_is_written_is_read_as_it_is_meant() {
+    let names = ["busybox:1", "quay.io/a/b:1", "ghcr.io/a/c:1", "x.example:5000/d:1"];
+    let pattern = || vec![Rule::parse_pattern("quay.io/(.*)=q/$1").unwrap()];
+    let base = || Base::Registry { host: "site:5000".to_owned(), prefix: "m".to_owned() };
+    for mapping in [
+        mapping(&[]),
+        mapping(&[]).keeping_hosts(true),
+        mapping(&["docker.io=hub", "quay.io/a/b=one"]),
+        Mapping::new(base(), pattern()),
+    ] {
+        for manner in [PLAIN, Manner { plain_http: true, fallback: true }] {
+            let (files, limits) = files(&mapping, manner, &names);
+            for form in [Form::Containerd, Form::Containers, Form::K3s] {
+                let config = read_back(form, &files);
+                for name in names {
+                    check_one(&config, &mapping, manner, name, &limits);
+                }
+            }
+        }
+    }
+}
+
+fn read_back(form: Form, files: &BTreeMap<String, String>) -> Config {
+    let of_form = files.iter().filter(|(path, _)| path.starts_with(&format!("{}/", form.name())));
+    let files: Vec<ConfigFile<'_>> = of_form
+        .map(|(path, text)| {
+            let directory = path.rsplit('/').nth(1).unwrap();
+            ConfigFile { form, directory, bytes: text.as_bytes() }
+        })
+        .collect();
+    Config::parse(form, &files).unwrap()
+}
+
+fn check_one(config: &Config, mapping: &Mapping, manner: Manner, name: &str, limits: &[String]) {
+    let name: Reference = name.parse().unwrap();
+    let target = mapping.map(&name).unwrap().target;
+    let pinned = |it: &Reference| Reference { digest: Some(Digest::of(b"x")), ..it.clone() };
+    for (name, target) in [(name.clone(), target.clone()), (pinned(&name), pinned(&target))] {
+        let verdict = Verdict::of(&config.asks(&name), &target);
+        let host = name.repository.host();
+        let told = format!("{} {host}: its repositories", config.form().name());
+        let expected = match (config.form(), manner.fallback) {
+            (Form::Containerd, _) if limits.iter().any(|it| it.starts_with(&told)) => {
+                Verdict::Elsewhere
+            }
+            (Form::K3s, _) | (_, true) => Verdict::Fallback,
+            _ => Verdict::Ok,
+        };
+        assert_eq!(verdict, expected, "{name} {config:?}");
+    }
+}

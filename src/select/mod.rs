@@ -6,6 +6,7 @@
 //! network any more.
 
 mod chart;
+mod check;
 mod expand;
 mod formats;
 mod list;
@@ -18,6 +19,7 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
+pub use check::{Attached, Change, check};
 pub use expand::{Asked, expand, is_brought};
 pub use formats::{Blocked, Kind, List, ListFile, MAX_FILE_SIZE, read};
 pub use list::{ListError, MAX_LIST_SIZE, parse_list};

@@ -19,7 +19,7 @@ pub const MAX_DOCUMENTS: usize = 10_000;
 /// Buildkit's note on an attestation: the digest of the manifest that it describes.
 const DESCRIBES: &str = "vnd.docker.reference.digest";
 /// What cosign appends to a digest to make a tag, in the order in which they are looked for.
-const COSIGN_SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
+pub(super) const COSIGN_SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
 
 /// How a document comes to be in an image.
 #[derive(Debug, Clone)]

@@ -22,6 +22,7 @@ mod admit;
 mod blob;
 mod cache;
 mod chain;
+mod complete;
 mod contents;
 mod head;
 mod layer;
@@ -41,6 +42,7 @@ pub use admit::{Restore, Site};
 pub use blob::BlobReader;
 pub use cache::Cache as PlainCache;
 pub use chain::Anchor;
+pub use complete::{Completeness, Difference, How, ImageProof, Part, differences};
 pub use contents::Contents;
 pub use head::{
     Claims, MAX_SIGNATURES, Outline, claims, examine, examine_medium, outline, seal, verify,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Catalog, Lading, Seal, Sums};
 use crate::chunk::ChunkIndex;
-use crate::oci::{Descriptor, Digest, Manifest, PinnedDocument, PinnedImage, Role};
+use crate::oci::{Descriptor, Digest, Manifest, OmittedReason, PinnedDocument, PinnedImage, Role};
 
 /// How the parts of a bundle contradict each other. Always the input's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,13 +40,28 @@ pub enum StoryError {
     /// Content that is named and not listed in `SHA256SUMS` or the catalog.
     #[error("{0} is named in the bundle and not aboard")]
     Unlisted(Digest),
-    /// An image lacks something that it refers to.
-    #[error("{image} refers to {digest}, which is neither aboard nor stated to stay behind")]
+    /// Images lack something that they refer to.
+    #[error(
+        "{image} refers to {digest}, which is neither aboard nor stated to stay behind{}",
+        also(more)
+    )]
     Incomplete {
-        /// The image's name.
+        /// The first image's name.
         image: String,
         /// What is missing.
         digest: Digest,
+        /// What else is missing, by the names of images.
+        more: Vec<(String, Digest)>,
+    },
+    /// Content is stated to stay behind for a reason that it does not have.
+    #[error("{image} says that {digest} stays behind, and it is no {what}")]
+    Omission {
+        /// The image's name.
+        image: String,
+        /// Which content.
+        digest: Digest,
+        /// What it would have to be, in words.
+        what: &'static str,
     },
     /// The lading gives an image another size than its blobs have together.
     #[error("the lading says the blobs of {image} are {stated} bytes, they are {found}")]
@@ -90,6 +105,14 @@ pub enum StoryError {
         /// The part in words.
         role: &'static str,
     },
+}
+
+/// What else is missing, as far as it can be read.
+fn also(more: &[(String, Digest)]) -> String {
+    let shown = more.iter().take(20).map(|(image, digest)| format!("; {image} to {digest}"));
+    let rest = more.len().saturating_sub(20);
+    let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    shown.collect::<String>() + &rest
 }
 
 /// The counts of the seal; every blob is a document of the lading or a blob of the catalog.
@@ -156,12 +179,21 @@ pub(super) fn check_images(
     documents: &BTreeMap<Digest, Manifest>,
     whole: bool,
 ) -> Result<(), StoryError> {
-    let mut used = BTreeSet::new();
     let has_all = |image: &&PinnedImage| {
         whole || image.documents.iter().all(|it| documents.contains_key(&it.digest))
     };
-    for image in lading.images.iter().filter(has_all) {
-        let story = Story { image, catalog, documents };
+    let images = || lading.images.iter().filter(has_all);
+    let stories = || images().map(|image| Story { image, catalog, documents });
+    let mut missing = Vec::new();
+    for story in stories() {
+        let name = || story.image.name.to_string();
+        missing.extend(story.missing()?.into_iter().map(|digest| (name(), digest)));
+    }
+    if let Some((image, digest)) = missing.first().cloned() {
+        return Err(StoryError::Incomplete { image, digest, more: missing.split_off(1) });
+    }
+    let mut used = BTreeSet::new();
+    for story in stories() {
         story.check(&mut used)?;
     }
     if !whole {
@@ -180,9 +212,27 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
+    fn aboard(&self) -> BTreeSet<Digest> {
+        self.image.documents.iter().map(|document| document.digest).collect()
+    }
+
+    /// Whatever the documents refer to that is neither aboard nor stated to stay behind.
+    fn missing(&self) -> Result<BTreeSet<Digest>, StoryError> {
+        let aboard = self.aboard();
+        let mut missing = BTreeSet::new();
+        for pinned in &self.image.documents {
+            let manifest = self.document(&pinned.digest)?;
+            let children = manifest.children().iter().map(|child| child.digest);
+            missing.extend(children.filter(|child| !aboard.contains(child)));
+            let blobs = manifest.blobs().map(|blob| blob.digest);
+            missing.extend(blobs.filter(|blob| self.catalog.size(blob).is_none()));
+        }
+        missing.retain(|digest| !self.image.omits(digest));
+        Ok(missing)
+    }
+
     fn check(&self, used: &mut BTreeSet<Digest>) -> Result<(), StoryError> {
-        let aboard: BTreeSet<Digest> =
-            self.image.documents.iter().map(|document| document.digest).collect();
+        let aboard = self.aboard();
         let mut children = BTreeSet::new();
         let mut blobs = BTreeMap::new();
         for pinned in &self.image.documents {
@@ -191,12 +241,7 @@ impl Story<'_> {
             if (&descriptor.media_type, descriptor.size) != (&pinned.media_type, pinned.size) {
                 return Err(self.role(pinned, "document"));
             }
-            for child in manifest.children() {
-                children.insert(child.digest);
-                if !aboard.contains(&child.digest) && !self.image.omits(&child.digest) {
-                    return Err(self.incomplete(child.digest));
-                }
-            }
+            children.extend(manifest.children().iter().map(|child| child.digest));
             for blob in manifest.blobs().filter(|blob| !self.image.omits(&blob.digest)) {
                 self.check_blob(blob)?;
                 used.insert(blob.digest);
@@ -208,6 +253,7 @@ impl Story<'_> {
             let (image, stated) = (self.image.name.to_string(), self.image.bytes);
             return Err(StoryError::ImageBytes { image, stated, found });
         }
+        self.check_omitted()?;
         self.image
             .documents
             .iter()
@@ -218,13 +264,32 @@ impl Story<'_> {
         self.documents.get(digest).ok_or(StoryError::Unlisted(*digest))
     }
 
-    fn incomplete(&self, digest: Digest) -> StoryError {
-        StoryError::Incomplete { image: self.image.name.to_string(), digest }
+    /// Only what is made for a platform stays behind for that, and only foreign layers do as such: a
+    /// layer that is simply not there is missing, whatever the lading calls it.
+    fn check_omitted(&self) -> Result<(), StoryError> {
+        let (mut platforms, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+        for pinned in &self.image.documents {
+            let manifest = self.document(&pinned.digest)?;
+            let children = manifest.children().iter().filter(|child| child.platform.is_some());
+            platforms.extend(children.map(|child| child.digest));
+            foreign.extend(manifest.blobs().filter(|it| it.is_foreign()).map(|it| it.digest));
+        }
+        for omitted in &self.image.omitted {
+            let (known, what) = match omitted.reason {
+                OmittedReason::Platform => (&platforms, "manifest for a platform"),
+                OmittedReason::Foreign => (&foreign, "foreign layer"),
+            };
+            if !known.contains(&omitted.digest) {
+                let (image, digest) = (self.image.name.to_string(), omitted.digest);
+                return Err(StoryError::Omission { image, digest, what });
+            }
+        }
+        Ok(())
     }
 
     fn check_blob(&self, blob: &Descriptor) -> Result<(), StoryError> {
         let size = self.catalog.size(&blob.digest);
-        let listed = size.ok_or_else(|| self.incomplete(blob.digest))?;
+        let listed = size.ok_or(StoryError::Unlisted(blob.digest))?;
         if listed != blob.size {
             let (image, digest) = (self.image.name.to_string(), blob.digest);
             return Err(StoryError::BlobSize { image, digest, stated: blob.size, listed });

@@ -1,9 +1,15 @@
-//! The site's side of names: what images are called there, and that podman, skopeo and containerd
-//! find them by their old names with the configuration that is written.
+//! The site's side: what images are called there, that podman, skopeo and containerd find them by
+//! their old names, what has moved since a lock was written, and that bundles are complete.
 //!
 //! The tools must be installed; a test without its tool fails.
 
+#[path = "../vectors/build.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod build;
+mod complete;
+mod config;
 mod mirrors;
+mod moved;
 mod names;
 #[path = "../support/mod.rs"]
 mod support;

@@ -206,6 +206,12 @@ impl Eyes {
         );
     }
 
+    /// Deletes a document.
+    pub(crate) fn delete(&self, path: &str) {
+        let answer = self.agent.delete(format!("{}{path}", self.base)).call().unwrap();
+        assert_eq!(answer.status(), 202, "{path}");
+    }
+
     /// Asserts that all of `entries` is there, every byte of it, below `prefix`.
     pub(crate) fn assert_holds(&self, prefix: &str, entries: &[Entry]) {
         for entry in entries {

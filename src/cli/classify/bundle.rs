@@ -214,6 +214,8 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Failure {
         match error {
             ExportError::Source { name, error } => Failure::from(error).at(name),
+            ExportError::Absent(_) => Failure::new(Exit::Failed, "not-found", error)
+                .hint("see what has moved with `gapferry lock --check`, and lock anew"),
             ExportError::Read { name, blob, error } => {
                 read(error).at(format!("{name}: blob {blob}"))
             }

@@ -1,5 +1,6 @@
 //! A source in memory, and what is pinned and locked from it.
 
+mod checking;
 mod locking;
 mod pinning;
 

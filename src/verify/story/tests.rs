@@ -19,8 +19,11 @@ fn digest(text: &str) -> Digest {
 }
 
 fn manifest(blobs: &[&str], subject: Option<&Manifest>) -> Manifest {
-    let blob =
-        |text: &&str| json!({"mediaType": "a/b", "digest": digest(text), "size": text.len()});
+    let blob = |text: &&str| {
+        let foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+        let kind = if *text == "foreign" { foreign } else { "a/b" };
+        json!({"mediaType": kind, "digest": digest(text), "size": text.len(), "urls": ["https://a/b"]})
+    };
     let layers: Vec<_> = blobs[1..].iter().map(blob).collect();
     let mut fields = json!({"schemaVersion": 2, "config": blob(&blobs[0]), "layers": layers});
     if let Some(subject) = subject {
@@ -48,7 +51,8 @@ fn pinned(document: &Manifest, role: Role, subject: Option<&Manifest>) -> Pinned
 fn parts() -> Parts {
     let child = manifest(&["config", "layer", "foreign"], None);
     let absent = manifest(&["other"], None);
-    let manifests = json!([child.descriptor(), absent.descriptor()]);
+    let mut manifests = json!([child.descriptor(), absent.descriptor()]);
+    manifests[1]["platform"] = json!({"os": "linux", "architecture": "arm64"});
     let index = document(OCI_INDEX, json!({"schemaVersion": 2, "manifests": manifests}));
     let referrer = manifest(&["sbom"], Some(&child));
     let tagged = manifest(&["signature"], None);
@@ -170,7 +174,8 @@ fn every_blob_is_accounted_for() {
         parts.image().omitted.push(Omitted { digest: digest("layer"), reason, platform });
         parts.image().bytes -= "layer".len() as u64;
     });
-    assert_eq!(behind, StoryError::Unaccounted(digest("layer")));
+    let (image, digest) = (NAME.to_owned(), digest("layer"));
+    assert_eq!(behind, StoryError::Omission { image, digest, what: "foreign layer" });
 }
 
 #[test]
@@ -208,12 +213,55 @@ fn an_image_is_whole() {
     let image = NAME.to_owned();
     let mut absent = None;
     let child = found(|parts| absent = Some(parts.image().omitted.remove(0).digest));
-    let digest_of = |digest| StoryError::Incomplete { image: image.clone(), digest };
+    let digest_of = |digest| StoryError::Incomplete { image: image.clone(), digest, more: vec![] };
     assert_eq!(child, digest_of(absent.unwrap()));
     let foreign = found(|parts| {
         parts.image().omitted.pop();
     });
     assert_eq!(foreign, digest_of(digest("foreign")));
+}
+
+#[test]
+fn all_that_is_missing_is_named() {
+    let mut absent = None;
+    let all = found(|parts| {
+        absent = Some(parts.image().omitted.remove(0).digest);
+        parts.image().omitted.clear();
+    });
+    let mut digests = [absent.unwrap(), digest("foreign")];
+    digests.sort();
+    let StoryError::Incomplete { digest: first, more, .. } = &all else { panic!("{all:?}") };
+    assert_eq!((*first, &more[..]), (digests[0], &[(NAME.to_owned(), digests[1])][..]));
+    assert!(all.to_string().contains(&format!("; {NAME} to {}", digests[1])), "{all}");
+}
+
+#[test]
+fn what_stays_behind_is_what_the_lading_says() {
+    type Change = fn(&mut PinnedImage);
+    let cases: [(&str, Change); 4] = [
+        ("foreign layer", |image| image.omitted[0].reason = OmittedReason::Foreign),
+        ("manifest for a platform", |image| image.omitted[1].reason = OmittedReason::Platform),
+        ("foreign layer", |image| image.omitted[1].digest = Digest::of(b"config")),
+        ("manifest for a platform", |image| {
+            let nobody = Omitted { digest: Digest::of(b"nobody"), ..image.omitted[0].clone() };
+            image.omitted.push(nobody);
+        }),
+    ];
+    for (place, (expected, change)) in cases.into_iter().enumerate() {
+        let wrong = found(|parts| {
+            let before = parts.image().clone();
+            change(parts.image());
+            // A layer that is said to be foreign and is not aboard.
+            if place == 2 {
+                parts.image().omitted.push(before.omitted[1].clone());
+                parts.image().bytes -= "config".len() as u64;
+            }
+        });
+        assert!(
+            matches!(&wrong, StoryError::Omission { what, .. } if *what == expected),
+            "{place}: {wrong:?}"
+        );
+    }
 }
 
 #[test]
