@@ -20,7 +20,8 @@
 //! | [`bundle`] | the bundle format: seal, sums, lading, catalog, packaging |
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
-//! | [`select`] | what travels: list files, the lock |
+//! | [`select`] | what travels: patterns, lists of many tools, charts, the lock |
+//! | [`yaml`] | YAML as trees with line numbers |
 //! | [`memory`] | what a site imported |
 //! | [`policy`] | what a site lets through: rules, and signatures of cosign |
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |

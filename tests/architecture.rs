@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -17,9 +17,10 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("layout", &["oci"]),
     ("registry", &["oci"]),
     ("bundle", &["oci", "trust"]),
-    ("source", &["oci", "layout", "registry"]),
+    ("yaml", &[]),
+    ("source", &["oci", "layout", "registry", "recompress", "yaml"]),
     ("target", &["oci", "layout", "registry"]),
-    ("select", &["oci", "source"]),
+    ("select", &["oci", "source", "yaml"]),
     ("memory", &["oci", "bundle"]),
     ("verify", &["oci", "trust", "recompress", "chunk", "bundle", "memory"]),
     ("export", &EXPORT),

@@ -20,7 +20,7 @@ use crate::layout::{Layout, Store};
 use crate::oci::{Descriptor, Digest, PinnedImage, Reference};
 use crate::pool;
 use crate::registry::{Client, Config};
-use crate::select::{Lock, Options, Request, pin};
+use crate::select::{Lock, Options, Referrers, Request, pin};
 use crate::serve::Server;
 use crate::source::{Location, Opener};
 use crate::target::LayoutTarget;
@@ -142,7 +142,7 @@ fn lock(
     opener: &Opener,
     places: &Places,
 ) -> Result<Lock, Failure> {
-    let options = Options { platforms: Vec::new(), referrers: true };
+    let options = Options { platforms: Vec::new(), referrers: Referrers::all() };
     let images = pool::run(JOBS, names, |name| {
         let there = format!("{at}{}", &name.to_string()[REGISTRY.len()..]);
         let location: Location = there.parse()?;

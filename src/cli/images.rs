@@ -9,8 +9,8 @@ use super::output::count;
 use crate::oci::{PinnedImage, Platform};
 use crate::pool;
 use crate::select::{
-    self, Asked, List, ListEntry, ListFile, Lock, MAX_FILE_SIZE, MAX_LOCK_SIZE, Options, Request,
-    expand, is_brought, pin,
+    self, Asked, KindGlob, List, ListEntry, ListFile, Lock, MAX_FILE_SIZE, MAX_LOCK_SIZE, Options,
+    Referrers, Request, expand, is_brought, pin,
 };
 use crate::source::{MAX_CHART_SIZE, Opener};
 
@@ -32,9 +32,15 @@ pub struct ImageArgs {
     /// out of an index; several keep the index and leave the other platforms behind
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Vec<Platform>,
-    /// Leave signatures, SBOMs and whatever else refers to the images behind
-    #[arg(long)]
-    pub no_referrers: bool,
+    /// Of signatures, SBOMs and whatever else refers to the images, take those of this kind only
+    /// (repeatable): an artifact type with * and ?, or cosign/sig, cosign/att, cosign/sbom
+    #[arg(long, value_name = "TYPE")]
+    pub referrers: Vec<KindGlob>,
+    /// Leave signatures, SBOMs and whatever else refers to the images behind; with =TYPE, only those
+    /// of this kind (repeatable)
+    #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "*")]
+    pub no_referrers: Vec<KindGlob>,
     /// Go on when an image cannot be had; exit with 5 and list what is missing
     #[arg(long)]
     pub keep_going: bool,
@@ -59,7 +65,8 @@ impl ImageArgs {
             let failure = Failure::new(Exit::Usage, "no-images", "no image is named");
             return Err(failure.hint("name images, or a list with -f"));
         }
-        let options = Options { platforms: self.platform.clone(), referrers: !self.no_referrers };
+        let referrers = Referrers::new(self.referrers.clone(), self.no_referrers.clone());
+        let options = Options { platforms: self.platform.clone(), referrers };
         let mut found = Found::default();
         context.progress().begin("resolving", 0);
         let asked = self.expand(&lists, opener, jobs, &mut found)?;
@@ -67,7 +74,7 @@ impl ImageArgs {
             asked.into_iter().partition(|asked| asked.attached);
         self.pin_all(&asked, opener, &options, jobs, &mut found)?;
         let mut left = attached;
-        left.retain(|it| options.referrers && !is_brought(it, &found.images));
+        left.retain(|it| options.referrers == Referrers::all() && !is_brought(it, &found.images));
         self.pin_all(&left, opener, &options, jobs, &mut found)?;
         context.progress().end();
         Ok(Pinned { lock: Lock::new(found.images)?, failures: found.failures })

@@ -11,7 +11,7 @@ fn pinned(name: &str, content: &str, why: &str) -> PinnedImage {
         source: format!("docker://{name}"),
         why: why.to_owned(),
     };
-    pin(&memory, &request, &Options { platforms: Vec::new(), referrers: true }).unwrap()
+    pin(&memory, &request, &Options { platforms: Vec::new(), referrers: Referrers::all() }).unwrap()
 }
 
 #[test]

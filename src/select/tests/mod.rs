@@ -1,5 +1,6 @@
 //! A source in memory, and what is pinned and locked from it.
 
+mod charts;
 mod locking;
 mod pinning;
 
@@ -167,7 +168,7 @@ fn request() -> Request {
 
 fn pin_for(memory: &Memory, platforms: &[&str]) -> Result<PinnedImage, SelectError> {
     let platforms = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
-    pin(memory, &request(), &Options { platforms, referrers: true })
+    pin(memory, &request(), &Options { platforms, referrers: Referrers::all() })
 }
 
 fn digests(image: &PinnedImage) -> Vec<Digest> {

@@ -174,7 +174,7 @@ fn referrers_travel_and_what_refers_to_them() {
     assert_eq!(image.documents[5].artifact_type.as_deref(), Some(SIGNATURE));
     assert_eq!(image.documents[8].subject, Some(first.digest));
 
-    let options = Options { platforms: Vec::new(), referrers: false };
+    let options = Options { platforms: Vec::new(), referrers: Referrers::none() };
     assert_eq!(pin(memory, &request(), &options).unwrap().documents.len(), 5);
 }
 
@@ -306,7 +306,7 @@ fn a_digest_in_the_name_must_be_what_the_source_gives() {
     let mut memory = Memory::default();
     let image = memory.image("linux/amd64");
     memory.tag("latest", &image);
-    let options = Options { platforms: Vec::new(), referrers: true };
+    let options = Options { platforms: Vec::new(), referrers: Referrers::all() };
     let named = |digest: Digest| Request {
         name: format!("quay.io/a/b@{digest}").parse().unwrap(),
         ..request()
@@ -346,7 +346,7 @@ fn a_config_that_cannot_be_read_is_an_error() {
     let image = memory.image("linux/amd64");
     memory.tag("latest", &image);
     let platforms = vec!["linux/amd64".parse().unwrap()];
-    let options = Options { platforms, referrers: false };
+    let options = Options { platforms, referrers: Referrers::none() };
     let error = pin(&Broken(memory), &request(), &options).unwrap_err();
     assert!(matches!(error, SelectError::Config { .. }), "{error}");
 }

@@ -6,6 +6,8 @@
 
 mod content;
 mod pack;
+#[cfg(test)]
+mod tests;
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
