@@ -24,6 +24,12 @@ EXAMPLES:
     gapferry lock -f images.txt --platform linux/amd64 -o images.lock
   Pin what a site's policy lets through, or nothing:
     gapferry lock -f images.txt --policy site.toml -o images.lock
+  Pin the three newest versions of a range, and every tag of a repository:
+    gapferry lock 'quay.io/a/b:{semver=>=1.2 <2; newest=3}' 'quay.io/a/c:*' -o images.lock
+  Pin what manifests, a compose file and a chart name:
+    gapferry lock -f deployment.yaml -f compose.yaml chart:app-1.4.0.tgz -o images.lock
+  Pin a whole registry, without its SBOMs:
+    gapferry lock registry.example/ --no-referrers='application/spdx*' -o all.lock
   Pin what lies in an archive under another name:
     gapferry lock registry.example/app:1.0=docker-archive:app.tar -o images.lock";
 

@@ -84,17 +84,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The first document below `index` that is made for `wanted`.
+    /// The first document below `index` that is made for `wanted`: for its usual variant, or else
+    /// for any that will do.
     pub(super) fn find(
         &mut self,
         index: &Manifest,
         wanted: &Platform,
     ) -> Result<(Manifest, Platform), SelectError> {
-        let mut passed = BTreeSet::new();
-        match self.find_below(index, wanted, &mut passed, 0)? {
-            Some(found) => Ok(found),
-            None => Err(self.no_platform(wanted)),
+        for wish in [&wanted.usual(), wanted] {
+            let mut passed = BTreeSet::new();
+            if let Some(found) = self.find_below(index, wish, &mut passed, 0)? {
+                return Ok(found);
+            }
         }
+        Err(self.no_platform(wanted))
     }
 
     fn find_below(

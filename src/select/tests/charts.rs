@@ -109,6 +109,16 @@ fn a_part_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_part_that_is_named_without_end_is_refused() {
+    let alias = |n: usize| format!("{{name: y, version: 1, alias: y{n}}}");
+    let aliases: Vec<String> = (0..300).map(alias).collect();
+    let metadata = format!("name: x\nversion: 1\ndependencies: [{}]\n", aliases.join(", "));
+    let dir = chart(&[("Chart.yaml", &metadata), ("charts/y/Chart.yaml", "name: y\nversion: 1\n")]);
+    let error = found(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("charts in each other"), "{error}");
+}
+
+#[test]
 fn charts_in_charts_without_end_are_refused() {
     let mut at = String::new();
     let mut files = vec![("Chart.yaml".to_owned(), PLAIN.1)];

@@ -26,6 +26,49 @@ fn one_platform_makes_its_manifest_the_root() {
     assert!(image.root().is_some());
 }
 
+/// An index with a manifest for each of `platforms`, and the digest of each.
+fn variants(memory: &mut Memory, platforms: &[&str]) -> Vec<Digest> {
+    let mut entries = Vec::new();
+    let mut digests = Vec::new();
+    for platform in platforms {
+        let image = memory.image(platform);
+        let mut value = reference(&image);
+        let parts: Vec<&str> = platform.split('/').collect();
+        value["platform"] = json!({"os": parts[0], "architecture": parts[1]});
+        if let Some(variant) = parts.get(2) {
+            value["platform"]["variant"] = json!(variant);
+        }
+        entries.push(value);
+        digests.push(image.digest);
+    }
+    let index = memory.index(&entries);
+    memory.tag("latest", &index);
+    digests
+}
+
+#[test]
+fn of_several_variants_the_usual_one_is_chosen() {
+    let mut memory = Memory::default();
+    let all = ["linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/amd64/v3", "linux/amd64"];
+    let digests = variants(&mut memory, &all);
+    for (wish, place) in [
+        ("linux/arm", 2),
+        ("linux/arm/v7", 2),
+        ("linux/arm/v6", 1),
+        ("linux/amd64", 4),
+        ("linux/amd64/v1", 4),
+        ("linux/amd64/v3", 3),
+    ] {
+        assert_eq!(pin_for(&memory, &[wish]).unwrap().digest, digests[place], "{wish}");
+    }
+    let three = pin_for(&memory, &["linux/arm", "linux/amd64/v3"]).unwrap();
+    assert_eq!((three.documents.len(), three.omitted.len()), (5, 1));
+    let few = variants(&mut memory, &["linux/arm/v5", "linux/arm/v6"]);
+    assert_eq!(pin_for(&memory, &["linux/arm"]).unwrap().digest, few[0]);
+    let none = pin_for(&memory, &["linux/arm/v7"]);
+    assert!(matches!(none, Err(SelectError::NoPlatform { .. })), "{none:?}");
+}
+
 #[test]
 fn one_platform_is_found_in_nested_indexes() {
     let mut b = buildkit();
