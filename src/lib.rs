@@ -21,7 +21,8 @@
 //! | [`parity`] | protection of a bundle: repairing what is damaged or lost |
 //! | [`source`] | where images come from |
 //! | [`target`] | where images go |
-//! | [`select`] | what travels: list files, the lock |
+//! | [`select`] | what travels: patterns, lists of many tools, charts, the lock |
+//! | [`yaml`] | YAML as trees with line numbers |
 //! | [`memory`] | what a site imported |
 //! | [`policy`] | what a site lets through: rules, and signatures of cosign |
 //! | [`audit`] | what was done here: the audit log and its checkpoints |

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each module may use. `files`, `pool` and `report` may be used by all.
-const ALLOWED: [(&str, &[&str]); 29] = [
+const ALLOWED: [(&str, &[&str]); 30] = [
     ("oci", &[]),
     ("files", &[]),
     ("pool", &[]),
@@ -18,16 +18,17 @@ const ALLOWED: [(&str, &[&str]); 29] = [
     ("registry", &["oci"]),
     ("bundle", &["oci", "trust"]),
     ("parity", &["oci", "bundle"]),
-    ("source", &["oci", "layout", "registry"]),
+    ("yaml", &[]),
+    ("source", &["oci", "layout", "registry", "recompress", "yaml"]),
     ("target", &["oci", "layout", "registry"]),
-    ("select", &["oci", "source"]),
+    ("select", &["oci", "source", "yaml"]),
     ("memory", &["oci", "bundle"]),
     ("audit", &["oci", "trust"]),
     ("receipt", &["oci", "trust", "bundle", "memory", "audit", "verify", "import"]),
     ("verify", &["oci", "trust", "recompress", "chunk", "bundle", "memory"]),
     ("export", &EXPORT),
     ("import", &["oci", "bundle", "memory", "verify", "target"]),
-    ("mirror", &["oci", "import"]),
+    ("mirror", &["oci", "import", "yaml"]),
     ("drill", &["oci", "trust", "layout", "bundle", "verify", "target", "import"]),
     ("serve", &["oci", "layout", "bundle", "verify"]),
     ("unpack", &["oci", "bundle", "verify"]),

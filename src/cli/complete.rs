@@ -149,6 +149,7 @@ fn word(how: How) -> &'static str {
         How::Held => "at the destination",
         How::Platform => "left behind: another platform",
         How::Foreign => "left behind: foreign",
+        How::Referrer => "left behind: of a kind that nobody asked for",
         How::Missing => "MISSING",
     }
 }

@@ -20,7 +20,7 @@ use crate::layout::{Layout, Store};
 use crate::oci::{Descriptor, Digest, PinnedImage, Reference};
 use crate::pool;
 use crate::registry::{Client, Config};
-use crate::select::{self, Lock, Request, pin};
+use crate::select::{self, Lock, Referrers, Request, pin};
 use crate::serve::{Options, Server, Stock};
 use crate::source::{Location, Opener};
 use crate::target::LayoutTarget;
@@ -142,7 +142,11 @@ fn lock(
     opener: &Opener,
     places: &Places,
 ) -> Result<Lock, Failure> {
-    let options = select::Options { platforms: Vec::new(), referrers: true, foreign_layers: false };
+    let options = select::Options {
+        platforms: Vec::new(),
+        referrers: Referrers::all(),
+        foreign_layers: false,
+    };
     let images = pool::run(JOBS, names, |name| {
         let there = format!("{at}{}", &name.to_string()[REGISTRY.len()..]);
         let location: Location = there.parse()?;

@@ -65,7 +65,7 @@ pub struct Args {
     #[command(flatten)]
     images: ImageArgs,
     /// Carry exactly what this lock names
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "lists", "platform", "no_referrers"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "lists", "platform", "referrers", "no_referrers"])]
     lock: Option<PathBuf>,
     #[command(flatten)]
     packaging: PackagingArgs,

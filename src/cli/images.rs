@@ -9,8 +9,8 @@ use super::output::count;
 use crate::oci::{PinnedImage, Platform};
 use crate::pool;
 use crate::select::{
-    self, Asked, List, ListEntry, ListFile, Lock, MAX_FILE_SIZE, MAX_LOCK_SIZE, Options, Request,
-    expand, is_brought, pin,
+    self, Asked, KindGlob, List, ListEntry, ListFile, Lock, MAX_FILE_SIZE, MAX_LOCK_SIZE, Options,
+    Referrers, Request, expand, is_brought, pin,
 };
 use crate::source::{MAX_CHART_SIZE, Opener};
 
@@ -32,9 +32,15 @@ pub struct ImageArgs {
     /// out of an index; several keep the index and leave the other platforms behind
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Vec<Platform>,
-    /// Leave signatures, SBOMs and whatever else refers to the images behind
-    #[arg(long)]
-    pub no_referrers: bool,
+    /// Of signatures, SBOMs and whatever else refers to the images, take those of this kind only
+    /// (repeatable): an artifact type with * and ?, or cosign/sig, cosign/att, cosign/sbom
+    #[arg(long, value_name = "TYPE")]
+    pub referrers: Vec<KindGlob>,
+    /// Leave signatures, SBOMs and whatever else refers to the images behind; with =TYPE, only those
+    /// of this kind (repeatable)
+    #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "*")]
+    pub no_referrers: Vec<KindGlob>,
     /// Take foreign layers along; those that the registry does not hold are fetched from the https
     /// addresses that the image gives for them
     #[arg(long)]
@@ -53,6 +59,11 @@ pub struct Pinned {
 }
 
 impl ImageArgs {
+    /// Which kinds of referrers travel too.
+    pub fn wanted_referrers(&self) -> Referrers {
+        Referrers::new(self.referrers.clone(), self.no_referrers.clone())
+    }
+
     /// Resolves everything that is named, `jobs` images at a time.
     ///
     /// # Errors
@@ -65,7 +76,7 @@ impl ImageArgs {
         }
         let options = Options {
             platforms: self.platform.clone(),
-            referrers: !self.no_referrers,
+            referrers: self.wanted_referrers(),
             foreign_layers: self.foreign_layers,
         };
         let mut found = Found::default();
@@ -75,7 +86,7 @@ impl ImageArgs {
             asked.into_iter().partition(|asked| asked.attached);
         self.pin_all(&asked, opener, &options, jobs, &mut found)?;
         let mut left = attached;
-        left.retain(|it| options.referrers && !is_brought(it, &found.images));
+        left.retain(|it| options.referrers == Referrers::all() && !is_brought(it, &found.images));
         self.pin_all(&left, opener, &options, jobs, &mut found)?;
         context.progress().end();
         Ok(Pinned { lock: Lock::new(found.images)?, failures: found.failures })

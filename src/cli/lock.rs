@@ -24,9 +24,7 @@ EXAMPLES:
     gapferry lock -f images.txt --platform linux/amd64 -o images.lock
   Pin what a site's policy lets through, or nothing:
     gapferry lock -f images.txt --policy site.toml -o images.lock
-  What has moved since then:
-    gapferry lock --check images.lock
-  Pin what lies in an archive under another name:
+c  Pin what lies in an archive under another name:
     gapferry lock registry.example/app:1.0=docker-archive:app.tar -o images.lock";
 
 /// Pin images to digests, with everything that refers to them, in a file for review

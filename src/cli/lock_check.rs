@@ -22,7 +22,7 @@ use crate::source::Opener;
 pub fn run(path: &Path, args: &Args, context: &Context) -> Result<(), Failure> {
     let lock = read_lock(path)?;
     let opener = Opener::new(registries::client(&args.registries, context)?);
-    let referrers = !args.images.no_referrers;
+    let referrers = !args.images.wanted_referrers().is_none();
     context.progress().begin("asking", 0);
     let results = pool::run(args.registries.jobs.into(), lock.images(), |image| {
         let found = match opener.source(image) {

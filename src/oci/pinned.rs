@@ -96,6 +96,8 @@ pub enum OmittedReason {
     Platform,
     /// A foreign layer, which registries need not hold.
     Foreign,
+    /// It refers to a document, and its kind was not asked for.
+    Referrer,
 }
 
 impl PinnedImage {

@@ -23,16 +23,24 @@ pub struct InvalidPlatform(pub String);
 
 impl Platform {
     /// True when an image for `self` is what somebody who asks for `wanted` means: a wish without
-    /// a variant takes every variant, and `arm64` is `arm64/v8`.
+    /// a variant takes every variant, and what is left out is the [usual](Platform::usual) one.
     pub fn satisfies(&self, wanted: &Platform) -> bool {
-        let variant =
-            |platform: &Platform| match (&platform.variant, platform.architecture.as_str()) {
-                (None, "arm64") => Some("v8".to_owned()),
-                (variant, _) => variant.clone(),
-            };
         self.os == wanted.os
             && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || variant(self) == variant(wanted))
+            && (wanted.variant.is_none() || self.usual().variant == wanted.usual().variant)
+    }
+
+    /// The same with the variant that is meant where none is given: `arm/v7`, `arm64/v8`, `amd64/v1`,
+    /// as containerd and docker have it.
+    pub fn usual(&self) -> Platform {
+        let variant = match self.architecture.as_str() {
+            "arm" => Some("v7"),
+            "arm64" => Some("v8"),
+            "amd64" => Some("v1"),
+            _ => None,
+        };
+        let variant = self.variant.clone().or(variant.map(str::to_owned));
+        Platform { variant, ..self.clone() }
     }
 
     /// Buildkit marks attestations that ride in an index as `unknown/unknown`.
@@ -95,6 +103,12 @@ mod tests {
     fn a_wish_without_variant_takes_every_variant() {
         assert!(platform("linux/arm/v7").satisfies(&platform("linux/arm")));
         assert!(platform("linux/arm64").satisfies(&platform("linux/arm64/v8")));
+        assert!(platform("linux/arm").satisfies(&platform("linux/arm/v7")));
+        assert!(platform("linux/arm/v8").satisfies(&platform("linux/arm")));
+        assert!(platform("linux/amd64").satisfies(&platform("linux/amd64/v1")));
+        assert!(!platform("linux/amd64/v3").satisfies(&platform("linux/amd64/v1")));
+        assert!(!platform("linux/arm").satisfies(&platform("linux/arm/v6")));
+        assert!(!platform("linux/riscv64").satisfies(&platform("linux/riscv64/v1")));
         assert!(!platform("linux/arm/v6").satisfies(&platform("linux/arm/v7")));
         assert!(!platform("linux/amd64").satisfies(&platform("windows/amd64")));
     }

@@ -10,7 +10,7 @@ use super::pattern::Pattern;
 use crate::oci::{Reference, Repository};
 
 /// What a place that is no registry begins with.
-const LOCAL: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+const LOCAL: [&str; 4] = ["oci:", "oci-archive:", "docker-archive:", "chart:"];
 const DOCKER: &str = "docker://";
 
 /// Places that a policy allows.
@@ -18,7 +18,7 @@ const DOCKER: &str = "docker://";
 pub enum Place {
     /// Repositories at registries.
     Repositories(Pattern),
-    /// Files on the machine: `oci:`, `oci-archive:` or `docker-archive:`.
+    /// Files on the machine: `oci:`, `oci-archive:`, `docker-archive:` or `chart:`.
     Local(&'static str),
 }
 
@@ -93,6 +93,7 @@ mod tests {
         assert!(holds("docker.io/library/*", "busybox:1"));
         assert!(holds("oci:", "oci:/a/b:c") && holds("oci-archive:", "oci-archive:x.tar"));
         assert!(!holds("oci:", "oci-archive:x.tar") && !holds("oci:", "docker://oci:5000/a:b"));
+        assert!(holds("chart:", "chart:app-1.0.tgz") && !holds("docker.io/**", "chart:app"));
         assert!(!holds("**", "oci:/a/b:c") && !holds("**", "no place at all"));
     }
 

@@ -8,15 +8,18 @@
 //! Withstands: what [`crate::source::Chart`] and [`crate::yaml`] withstand; charts within charts
 //! without end. Source: Helm's "Subcharts and Global Values"; Artifact Hub's "Helm annotations".
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use super::{SelectError, Wish, WishError, parse_list};
 use crate::oci::{Reference, Tag};
-use crate::source::{CHART_LAYER, Chart, ChartError, Location, MAX_CHART_SIZE, Opener};
+use crate::source::{CHART_LAYER, Chart, ChartError, Location, MAX_CHART_SIZE, MAX_PLAIN, Opener};
 use crate::yaml::{self, At, Data, Node};
 
 /// How deep charts may lie in each other.
 const MAX_NESTING: usize = 8;
+/// How many charts there may be in one, each counted as often as it is named.
+const MAX_CHARTS: usize = 200;
 /// How many images a chart may name.
 const MAX_IMAGES: usize = 10_000;
 const VALUES: &str = "values.yaml";
@@ -39,7 +42,7 @@ pub(super) fn images(
     why: &str,
 ) -> Result<Vec<Found>, SelectError> {
     let chart = open(opener, location, why)?;
-    let mut search = Search { found: Vec::new() };
+    let mut search = Search { found: Vec::new(), charts: 0, left: MAX_PLAIN };
     search.chart(&chart, &format!("{why}: {}-{}", chart.name, chart.version), None, 0)?;
     Ok(search.found)
 }
@@ -68,6 +71,10 @@ fn open(opener: &Opener, location: &Location, why: &str) -> Result<Chart, Select
 
 struct Search {
     found: Vec<Found>,
+    /// How many charts were looked at, each as often as it is named.
+    charts: usize,
+    /// How many bytes archives in archives may still have.
+    left: u64,
 }
 
 impl Search {
@@ -80,7 +87,8 @@ impl Search {
         depth: usize,
     ) -> Result<(), SelectError> {
         let failed = |error| SelectError::Chart { why: place.to_owned(), error };
-        if depth > MAX_NESTING {
+        self.charts += 1;
+        if depth > MAX_NESTING || self.charts > MAX_CHARTS {
             return Err(failed(ChartError::TooLarge("charts in each other")));
         }
         self.annotations(chart, place)?;
@@ -89,7 +97,7 @@ impl Search {
         if let Some(set) = set {
             values = Some(values.map_or_else(|| set.clone(), |own| laid_over(own, set)));
         }
-        let parts = chart.parts().map_err(failed)?;
+        let parts = chart.parts(&mut self.left).map_err(failed)?;
         let dependencies = dependencies(chart, place)?;
         if let Some(name) =
             dependencies.iter().find(|it| !parts.iter().any(|(_, part)| part.name == it.name))
@@ -309,13 +317,16 @@ fn below(values: &Node, key: &str) -> Option<Node> {
 /// `own` with the values of `over`, map by map.
 fn laid_over(own: Node, over: &Node) -> Node {
     match (own.data, &over.data) {
-        (Data::Map(mut entries), Data::Map(more)) => {
-            for (key, value) in more {
-                match entries.iter_mut().find(|(name, _)| name == key) {
-                    Some((_, own)) => *own = laid_over(own.clone(), value),
-                    None => entries.push((key.clone(), value.clone())),
-                }
-            }
+        (Data::Map(entries), Data::Map(more)) => {
+            let mut over: BTreeMap<&str, &Node> =
+                more.iter().map(|(key, value)| (key.as_str(), value)).collect();
+            let lay = |(key, own): (String, Node)| match over.remove(key.as_str()) {
+                Some(value) => (key, laid_over(own, value)),
+                None => (key, own),
+            };
+            let mut entries: Vec<(String, Node)> = entries.into_iter().map(lay).collect();
+            let new = more.iter().filter(|(key, _)| over.contains_key(key.as_str()));
+            entries.extend(new.cloned());
             Node { line: own.line, data: Data::Map(entries) }
         }
         _ => over.clone(),

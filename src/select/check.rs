@@ -100,7 +100,9 @@ fn attached(
     image: &PinnedImage,
     lost: &BTreeSet<Digest>,
 ) -> Result<Vec<Change>, SelectError> {
-    let there = |it: &Attached| !lost.contains(&it.digest) && !lost.contains(&it.subject);
+    let there = |it: &Attached| {
+        !lost.contains(&it.digest) && !lost.contains(&it.subject) && !image.omits(&it.digest)
+    };
     let before: BTreeSet<Attached> =
         image.documents.iter().filter_map(of_lock).filter(there).collect();
     let known: BTreeMap<Digest, &PinnedDocument> =

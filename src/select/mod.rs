@@ -25,7 +25,7 @@ pub use formats::{Blocked, Kind, List, ListFile, MAX_FILE_SIZE, read};
 pub use list::{ListError, MAX_LIST_SIZE, parse_list};
 pub use lock::{Lock, LockError, MAX_LOCK_SIZE};
 pub use pattern::{Filter, MAX_PATTERN, PatternError};
-pub use resolve::{Options, Request, pin};
+pub use resolve::{KindGlob, Options, Referrers, Request, pin};
 pub use walk::{MAX_DEPTH, MAX_DOCUMENTS};
 pub use wish::{Wish, WishError};
 

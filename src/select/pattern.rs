@@ -33,7 +33,7 @@ pub enum PatternError {
     #[error("{0} is there twice, or beside its opposite")]
     Twice(&'static str),
     /// Not a glob.
-    #[error("not a glob of tags (letters, digits, `._-`, with * and ?): {}", .0.escape_debug())]
+    #[error("not a glob of names (with * and ?): {}", .0.escape_debug())]
     Glob(String),
     /// Not a regular expression.
     #[error("not a regular expression: {}", .0.escape_debug())]
@@ -223,17 +223,23 @@ fn whole(expression: &str) -> Result<Regex, PatternError> {
     compile(&format!("^(?:{expression})$"))
 }
 
-/// `*` is any run of characters, `?` any one.
+/// Characters of tags, `*` and `?`.
 fn glob(text: &str) -> Result<Regex, PatternError> {
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-*?".contains(c)) {
         return Err(PatternError::Glob(text.to_owned()));
     }
+    Ok(wildcard(text))
+}
+
+/// A short text in which `*` is any run of characters, and `?` any one.
+pub(super) fn wildcard(text: &str) -> Regex {
     let expression = |c: char| match c {
         '*' => ".*".to_owned(),
         '?' => ".".to_owned(),
         c => regex::escape(c.encode_utf8(&mut [0; 4])),
     };
-    whole(&text.chars().map(expression).collect::<String>())
+    let expression: String = text.chars().map(expression).collect();
+    Regex::new(&format!("^{expression}$")).expect("escaped texts and dots are an expression")
 }
 
 fn count(text: &str) -> Result<usize, PatternError> {

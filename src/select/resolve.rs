@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::str::FromStr;
 
+use regex::Regex;
 use serde::Deserialize;
 
 use super::SelectError;
+use super::pattern::{PatternError, wildcard};
 use super::walk::{Part, Walk};
 use crate::oci::{Content, MAX_MANIFEST_SIZE, Manifest, PinnedImage, Platform, Reference};
 use crate::source::Source;
@@ -26,10 +29,82 @@ pub struct Request {
 pub struct Options {
     /// The platforms wanted; empty means all.
     pub platforms: Vec<Platform>,
-    /// Whether signatures, SBOMs and whatever else refers to the image travel too.
-    pub referrers: bool,
+    /// Which signatures, SBOMs and whatever else refers to the image travel too.
+    pub referrers: Referrers,
     /// Whether foreign layers travel too, which registries need not hold.
     pub foreign_layers: bool,
+}
+
+/// Which kinds of documents that refer to an image travel with it.
+///
+/// A kind is the artifact type; for a signature, attestation or SBOM that cosign found a tag for,
+/// and that has none, `cosign/sig`, `cosign/att` or `cosign/sbom`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referrers {
+    only: Vec<KindGlob>,
+    never: Vec<KindGlob>,
+}
+
+/// A glob of kinds: `*` is any run of characters, `?` any one.
+#[derive(Debug, Clone)]
+pub struct KindGlob {
+    text: String,
+    matcher: Regex,
+}
+
+impl Referrers {
+    /// All of them.
+    pub fn all() -> Referrers {
+        Referrers { only: Vec::new(), never: Vec::new() }
+    }
+
+    /// None, and none is asked for.
+    pub fn none() -> Referrers {
+        Referrers { only: Vec::new(), never: vec![KindGlob::any()] }
+    }
+
+    /// Those that are of a kind in `only`, which may be empty and is all then, and of none in
+    /// `never`.
+    pub fn new(only: Vec<KindGlob>, never: Vec<KindGlob>) -> Referrers {
+        Referrers { only, never }
+    }
+
+    /// True when no kind could travel.
+    pub fn is_none(&self) -> bool {
+        self.never.contains(&KindGlob::any())
+    }
+
+    /// True when documents of this kind travel.
+    pub fn take(&self, kind: &str) -> bool {
+        let any = |globs: &[KindGlob]| globs.iter().any(|glob| glob.matcher.is_match(kind));
+        (self.only.is_empty() || any(&self.only)) && !any(&self.never)
+    }
+}
+
+impl KindGlob {
+    fn any() -> KindGlob {
+        KindGlob { text: "*".to_owned(), matcher: wildcard("*") }
+    }
+}
+
+impl PartialEq for KindGlob {
+    fn eq(&self, other: &KindGlob) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for KindGlob {}
+
+impl FromStr for KindGlob {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<KindGlob, PatternError> {
+        let fits = (1..=255).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+        match fits {
+            true => Ok(KindGlob { text: text.to_owned(), matcher: wildcard(text) }),
+            false => Err(PatternError::Glob(text.chars().take(200).collect())),
+        }
+    }
 }
 
 /// Finds out what `request` names now, and every document that belongs to it.
@@ -64,8 +139,8 @@ pub fn pin(
     };
     walk.add(&root, platform, Part::ROOT, &wanted, 0)?;
     walk.check_offered(&wanted)?;
-    if options.referrers {
-        walk.add_what_refers()?;
+    if !options.referrers.is_none() {
+        walk.add_what_refers(&options.referrers)?;
     }
     let (documents, omitted, bytes) = walk.finish();
     Ok(PinnedImage {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::SelectError;
+use super::{Referrers, SelectError};
 use crate::oci::{
     DOCKER_CONFIG, Descriptor, Digest, Manifest, OCI_CONFIG, Omitted, OmittedReason,
     PinnedDocument, Platform, Reference, Role, Tag,
@@ -90,17 +90,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The first document below `index` that is made for `wanted`.
+    /// The first document below `index` that is made for `wanted`: for its usual variant, or else
+    /// for any that will do.
     pub(super) fn find(
         &mut self,
         index: &Manifest,
         wanted: &Platform,
     ) -> Result<(Manifest, Platform), SelectError> {
-        let mut passed = BTreeSet::new();
-        match self.find_below(index, wanted, &mut passed, 0)? {
-            Some(found) => Ok(found),
-            None => Err(self.no_platform(wanted)),
+        for wish in [&wanted.usual(), wanted] {
+            let mut passed = BTreeSet::new();
+            if let Some(found) = self.find_below(index, wish, &mut passed, 0)? {
+                return Ok(found);
+            }
         }
+        Err(self.no_platform(wanted))
     }
 
     fn find_below(
@@ -150,21 +153,21 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds what refers to the documents that are there, and what refers to that, and so on.
-    pub(super) fn add_what_refers(&mut self) -> Result<(), SelectError> {
+    pub(super) fn add_what_refers(&mut self, wanted: &Referrers) -> Result<(), SelectError> {
         let mut asked = BTreeSet::new();
         let mut next = 0;
         while let Some(document) = self.documents.get(next) {
             let subject = document.digest;
             next += 1;
             if asked.insert(subject) {
-                self.add_referrers(subject)?;
-                self.add_tagged(subject)?;
+                self.add_referrers(subject, wanted)?;
+                self.add_tagged(subject, wanted)?;
             }
         }
         Ok(())
     }
 
-    fn add_referrers(&mut self, subject: Digest) -> Result<(), SelectError> {
+    fn add_referrers(&mut self, subject: Digest, wanted: &Referrers) -> Result<(), SelectError> {
         let mut referrers = self.source.referrers(&subject).map_err(|error| self.failed(error))?;
         referrers.sort_by_key(|descriptor| descriptor.digest);
         for descriptor in &referrers {
@@ -175,6 +178,10 @@ impl<'a> Walk<'a> {
             // Some registries list what is only tagged in the digest's name; that is found by its
             // tag, and without its tag it would be lost.
             if manifest.subject().is_some_and(|named| named.digest == subject) {
+                if !wanted.take(manifest.artifact_type().unwrap_or_default()) {
+                    self.omit(manifest.descriptor(), OmittedReason::Referrer);
+                    continue;
+                }
                 let platform = descriptor.platform.clone();
                 self.add(&manifest, platform, Part::referrer(subject), &[], 0)?;
             }
@@ -182,7 +189,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn add_tagged(&mut self, subject: Digest) -> Result<(), SelectError> {
+    fn add_tagged(&mut self, subject: Digest, wanted: &Referrers) -> Result<(), SelectError> {
         for suffix in COSIGN_SUFFIXES {
             let text = format!("{}-{}.{suffix}", subject.algorithm(), subject.hex());
             // A SHA-512 digest is too long for a tag: there can be none.
@@ -190,6 +197,11 @@ impl<'a> Walk<'a> {
             let found = self.source.tagged(&tag).map_err(|error| self.failed(error))?;
             let Some(manifest) = found else { continue };
             self.count()?;
+            let kind = manifest.artifact_type().filter(is_artifact).map(str::to_owned);
+            if !wanted.take(&kind.unwrap_or_else(|| format!("cosign/{suffix}"))) {
+                self.omit(manifest.descriptor(), OmittedReason::Referrer);
+                continue;
+            }
             let part = Part::tagged(subject, tag);
             match self.seen.contains(&manifest.descriptor().digest) {
                 // Known already, but not by this tag.
@@ -227,7 +239,6 @@ impl<'a> Walk<'a> {
 
     fn list(&mut self, manifest: &Manifest, platform: Option<Platform>, part: Part) {
         let Descriptor { media_type, digest, size, .. } = manifest.descriptor();
-        let artifact = |kind: &&str| ![OCI_CONFIG, DOCKER_CONFIG].contains(kind);
         self.documents.push(PinnedDocument {
             digest: *digest,
             media_type: media_type.clone(),
@@ -236,7 +247,7 @@ impl<'a> Walk<'a> {
             platform,
             subject: part.subject,
             tag: part.tag,
-            artifact_type: manifest.artifact_type().filter(artifact).map(str::to_owned),
+            artifact_type: manifest.artifact_type().filter(is_artifact).map(str::to_owned),
         });
     }
 
@@ -322,6 +333,11 @@ impl<'a> Walk<'a> {
             offered: self.offered.iter().cloned().collect(),
         }
     }
+}
+
+/// True for what is not the config of a runnable image.
+fn is_artifact(kind: &&str) -> bool {
+    ![OCI_CONFIG, DOCKER_CONFIG].contains(kind)
 }
 
 fn describes(child: &Descriptor) -> Option<Digest> {

@@ -14,7 +14,7 @@ use crate::layout::LayoutError;
 use crate::oci::{Descriptor, Digest, Manifest, ManifestError, Tag, Unproven};
 use crate::registry::RegistryError;
 pub use archive::{Archive, ArchiveError};
-pub use chart::{CHART_LAYER, Chart, ChartError, ChartSource, MAX_CHART_SIZE};
+pub use chart::{CHART_LAYER, Chart, ChartError, ChartSource, MAX_CHART_SIZE, MAX_PLAIN};
 pub use docker_archive::DockerArchiveSource;
 pub use layout::LayoutSource;
 pub use location::{InvalidLocation, Location};

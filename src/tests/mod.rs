@@ -10,7 +10,7 @@ use crate::export::{self, Bases, ExportError, Order, PackMode, Summary};
 use crate::oci::{Descriptor, Manifest, MediaType, OCI_CONFIG, OCI_MANIFEST, PinnedImage};
 use crate::registry::{Client, Config};
 use crate::report::Silent;
-use crate::select::{Options, Request, pin};
+use crate::select::{Options, Referrers, Request, pin};
 use crate::source::Opener;
 use crate::target::{LayoutTarget, Target as _};
 use crate::trust::{Keyring, Scheme, SecretKey, Signer};
@@ -91,7 +91,8 @@ impl Maker {
         let opened = opener().open(&location.parse().unwrap()).unwrap();
         let why = "a test".to_owned();
         let request = Request { name: name.parse().unwrap(), source: location.to_owned(), why };
-        let options = Options { platforms: vec![], referrers: true, foreign_layers: false };
+        let options =
+            Options { platforms: vec![], referrers: Referrers::all(), foreign_layers: false };
         pin(opened.source.as_ref(), &request, &options).unwrap()
     }
 

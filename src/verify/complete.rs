@@ -29,6 +29,8 @@ pub enum How {
     Platform,
     /// Left behind: a foreign layer.
     Foreign,
+    /// Left behind: refers to the image, and is of a kind that nobody asked for.
+    Referrer,
     /// Nowhere.
     Missing,
 }
@@ -164,6 +166,8 @@ impl Walk<'_> {
                 more.entry(blob.digest).or_insert(part(blob.digest, kind, self.blob(&blob.digest)));
             }
         }
+        let kinds = self.image.omitted.iter().filter(|it| it.reason == OmittedReason::Referrer);
+        parts.extend(kinds.map(|it| part(it.digest, "referrer", How::Referrer)));
         parts.extend(more.into_values());
         let complete = empty_index.is_none() && parts.iter().all(|part| part.how != How::Missing);
         let PinnedImage { name, digest, index, .. } = self.image.clone();
@@ -190,6 +194,7 @@ impl Walk<'_> {
             (None, _) => How::Missing,
             (Some(_), OmittedReason::Platform) => How::Platform,
             (Some(_), OmittedReason::Foreign) => How::Foreign,
+            (Some(_), OmittedReason::Referrer) => How::Referrer,
         }
     }
 

@@ -267,19 +267,25 @@ impl Story<'_> {
     /// Only what is made for a platform stays behind for that, and only foreign layers do as such: a
     /// layer that is simply not there is missing, whatever the lading calls it.
     fn check_omitted(&self) -> Result<(), StoryError> {
-        let (mut platforms, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+        let (mut platforms, mut foreign, mut needed) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for pinned in &self.image.documents {
             let manifest = self.document(&pinned.digest)?;
             let children = manifest.children().iter().filter(|child| child.platform.is_some());
             platforms.extend(children.map(|child| child.digest));
             foreign.extend(manifest.blobs().filter(|it| it.is_foreign()).map(|it| it.digest));
+            needed.extend(manifest.children().iter().chain(manifest.blobs()).map(|it| it.digest));
         }
         for omitted in &self.image.omitted {
             let (known, what) = match omitted.reason {
-                OmittedReason::Platform => (&platforms, "manifest for a platform"),
-                OmittedReason::Foreign => (&foreign, "foreign layer"),
+                OmittedReason::Platform => {
+                    (platforms.contains(&omitted.digest), "manifest for a platform")
+                }
+                OmittedReason::Foreign => (foreign.contains(&omitted.digest), "foreign layer"),
+                // What refers to the image is no part of it, and cannot be looked at.
+                OmittedReason::Referrer => (!needed.contains(&omitted.digest), "referrer"),
             };
-            if !known.contains(&omitted.digest) {
+            if !known {
                 let (image, digest) = (self.image.name.to_string(), omitted.digest);
                 return Err(StoryError::Omission { image, digest, what });
             }

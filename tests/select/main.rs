@@ -1,7 +1,9 @@
 //! Choosing what travels, with the real binary and real registries.
 
+mod lists;
 mod patterns;
 mod places;
+mod referrers;
 mod small;
 #[path = "../support/mod.rs"]
 mod support;

@@ -48,20 +48,32 @@ fn inventory(registry: &DockerRegistry) -> BTreeSet<String> {
     found
 }
 
+/// gapferry with the words of `line`, for as long as it takes; what it prints.
+fn long(work: &Work, line: &str) -> String {
+    let start = std::time::Instant::now();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gapferry"));
+    command.args(line.split(' ')).current_dir(work.path("")).env("HOME", work.path(""));
+    let output = command.env("GAPFERRY_STATE", work.path("state")).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {errors}");
+    println!("{line}: {:?}", start.elapsed());
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Carries a registry over whole, and a second time.
 fn carried(repositories: usize, tags: usize) {
     let (work, from) = (Work::new(), filled(repositories, tags));
     let host = from.host();
-    work.ok(&format!("lock {host}/ --jobs 16 -o images.lock"));
+    long(&work, &format!("lock {host}/ --jobs 16 -o images.lock"));
     assert_eq!(names(&work, "images.lock", &host).len(), repositories * tags);
-    work.ok("export --lock images.lock --jobs 16 -o bundle --key release.key");
+    long(&work, "export --lock images.lock --jobs 16 -o bundle --key release.key");
     let to = DockerRegistry::start();
-    work.ok(&format!("import bundle {TRUST} --jobs 16 --to docker://{}", to.host()));
+    long(&work, &format!("import bundle {TRUST} --jobs 16 --to docker://{}", to.host()));
     assert_eq!(inventory(&to), inventory(&from));
 
     let watched = Proxy::start(to.port(), vec![]);
     let line = format!("import bundle {TRUST} --jobs 4 --to docker://{}", watched.host());
-    assert!(work.ok(&line).contains("already imported"));
+    assert!(long(&work, &line).contains("already imported"));
     let heads = watched.heads();
     let reads = |head: &&String| ["GET ", "HEAD "].iter().any(|it| head.starts_with(it));
     assert!(!heads.is_empty() && heads.iter().all(|head| reads(&head)), "something was sent");

@@ -138,7 +138,7 @@ impl From<CredentialsError> for Failure {
 impl From<InvalidLocation> for Failure {
     fn from(error: InvalidLocation) -> Failure {
         Failure::new(Exit::Usage, "invalid-location", error)
-            .hint("an image is name[:tag][@digest], oci:DIR[:REF], oci-archive:FILE[:REF] or docker-archive:FILE[:REF]")
+            .hint("an image is name[:tag][@digest], oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:REF] or chart:FILE; see docs/guides/selecting.md for patterns, registries and charts")
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
-use serde::Deserialize;
 
 use super::{Ask, ConfigError, Wanted, endpoint, place};
+use crate::yaml::{self, At, Shape};
 
 /// The most memory that a compiled expression may take, in bytes.
 const MAX_COMPILED: usize = 1024 * 1024;
@@ -22,30 +22,19 @@ struct Mirror {
     rewrites: Vec<(Regex, String)>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    mirrors: Option<BTreeMap<String, RawMirror>>,
-}
-
-#[derive(Deserialize)]
-struct RawMirror {
-    #[serde(default)]
-    endpoint: Vec<String>,
-    #[serde(default)]
-    rewrite: BTreeMap<String, String>,
-}
-
 impl Mirrors {
     pub(super) fn parse(texts: &[(usize, &str, &str)]) -> Result<Mirrors, (usize, ConfigError)> {
         let mut all = BTreeMap::new();
         for (at, _, text) in texts {
             let wrong = |what: String| (*at, ConfigError::new(what));
-            let file: File = serde_saphyr::from_str(text).map_err(|error| {
-                wrong(error.to_string().lines().next().unwrap_or_default().to_owned())
-            })?;
-            for (host, raw) in file.mirrors.into_iter().flatten() {
-                all.insert(host, read(raw).map_err(wrong)?);
+            let documents = yaml::parse(text.as_bytes());
+            let documents =
+                documents.map_err(|(line, error)| wrong(format!("line {line}: {error}")))?;
+            for document in documents.iter().filter(|document| !document.is_null()) {
+                let shape = |shape: Shape| wrong(shape.to_string());
+                for (host, mirror) in At::root(document).entries_of("mirrors").map_err(shape)? {
+                    all.insert(host.to_owned(), read(&mirror).map_err(shape)?);
+                }
             }
         }
         Ok(Mirrors(all))
@@ -67,19 +56,24 @@ impl Mirrors {
     }
 }
 
-fn read(raw: RawMirror) -> Result<Mirror, String> {
-    if let Some(url) = raw.endpoint.iter().find(|url| endpoint(url).is_none()) {
-        return Err(format!("not an endpoint: {url}"));
+fn read(mirror: &At<'_>) -> Result<Mirror, Shape> {
+    let mut endpoints = Vec::new();
+    for at in mirror.list_of("endpoint")? {
+        let url = at.text()?;
+        endpoint(url).ok_or_else(|| at.wrong("not an endpoint"))?;
+        endpoints.push(url.to_owned());
     }
-    if raw.rewrite.len() > MAX_REWRITES {
-        return Err(format!("more than {MAX_REWRITES} rewrites"));
+    let rewrites = mirror.entries_of("rewrite")?;
+    if rewrites.len() > MAX_REWRITES {
+        return Err(mirror.wrong(format!("more than {MAX_REWRITES} rewrites")));
     }
-    let compile = |(from, to): (String, String)| {
-        let built = RegexBuilder::new(&from).size_limit(MAX_COMPILED).build();
-        built.map(|built| (built, to)).map_err(|_| format!("not a regular expression: {from}"))
+    let compile = |(from, to): (&str, At<'_>)| {
+        let built = RegexBuilder::new(from).size_limit(MAX_COMPILED).build();
+        let built = built.map_err(|_| to.wrong(format!("not a regular expression: {from}")))?;
+        Ok((built, to.text()?.to_owned()))
     };
-    let rewrites = raw.rewrite.into_iter().map(compile).collect::<Result<_, _>>()?;
-    Ok(Mirror { endpoints: raw.endpoint, rewrites })
+    let rewrites = rewrites.into_iter().map(compile).collect::<Result<_, Shape>>()?;
+    Ok(Mirror { endpoints, rewrites })
 }
 
 impl Mirror {

@@ -12,8 +12,9 @@ pub(super) fn is_yaml(bytes: &[u8]) -> bool {
         return false;
     };
     let starts = [&b"---"[..], b"{", b"[", b"- ", b"%YAML"].iter().any(|it| line.starts_with(it));
-    let key = line.split(|&byte| byte == b'#').next().unwrap_or(line).trim_ascii_end();
-    starts || line == b"-" || key.ends_with(b":") || line.windows(2).any(|pair| pair == b": ")
+    let end = line.windows(2).position(|pair| pair == b" #").unwrap_or(line.len());
+    let said = line[..end].trim_ascii_end();
+    starts || said == b"-" || said.ends_with(b":") || said.windows(2).any(|pair| pair == b": ")
 }
 
 /// The kind of a document; `None` when it is none that is known.

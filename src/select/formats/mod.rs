@@ -214,7 +214,7 @@ struct Reader {
 /// Why a document is refused.
 enum Refusal {
     Shape(Shape),
-    Select(SelectError),
+    Select(Box<SelectError>),
 }
 
 impl From<Shape> for Refusal {
@@ -225,7 +225,7 @@ impl From<Shape> for Refusal {
 
 impl From<SelectError> for Refusal {
     fn from(error: SelectError) -> Refusal {
-        Refusal::Select(error)
+        Refusal::Select(Box::new(error))
     }
 }
 
@@ -242,7 +242,7 @@ impl Reader {
             let known = kind.or_else(|| kind_of(&document, &self.file));
             let kind = known.ok_or_else(|| self.unknown(&document))?;
             self.document(kind, &at).map_err(|refusal| match refusal {
-                Refusal::Select(error) => error,
+                Refusal::Select(error) => *error,
                 Refusal::Shape(error) => SelectError::Format { file: self.file.clone(), error },
             })?;
         }

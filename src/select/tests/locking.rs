@@ -11,12 +11,9 @@ fn pinned(name: &str, content: &str, why: &str) -> PinnedImage {
         source: format!("docker://{name}"),
         why: why.to_owned(),
     };
-    pin(
-        &memory,
-        &request,
-        &Options { platforms: Vec::new(), referrers: true, foreign_layers: false },
-    )
-    .unwrap()
+    let options =
+        Options { platforms: Vec::new(), referrers: Referrers::all(), foreign_layers: false };
+    pin(&memory, &request, &options).unwrap()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A source in memory, and what is pinned and locked from it.
 
+mod charts;
 mod checking;
 mod locking;
 mod pinning;
@@ -168,7 +169,8 @@ fn request() -> Request {
 
 fn pin_for(memory: &Memory, platforms: &[&str]) -> Result<PinnedImage, SelectError> {
     let platforms = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
-    pin(memory, &request(), &Options { platforms, referrers: true, foreign_layers: false })
+    let options = Options { platforms, referrers: Referrers::all(), foreign_layers: false };
+    pin(memory, &request(), &options)
 }
 
 fn digests(image: &PinnedImage) -> Vec<Digest> {

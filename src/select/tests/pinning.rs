@@ -26,6 +26,49 @@ fn one_platform_makes_its_manifest_the_root() {
     assert!(image.root().is_some());
 }
 
+/// An index with a manifest for each of `platforms`, and the digest of each.
+fn variants(memory: &mut Memory, platforms: &[&str]) -> Vec<Digest> {
+    let mut entries = Vec::new();
+    let mut digests = Vec::new();
+    for platform in platforms {
+        let image = memory.image(platform);
+        let mut value = reference(&image);
+        let parts: Vec<&str> = platform.split('/').collect();
+        value["platform"] = json!({"os": parts[0], "architecture": parts[1]});
+        if let Some(variant) = parts.get(2) {
+            value["platform"]["variant"] = json!(variant);
+        }
+        entries.push(value);
+        digests.push(image.digest);
+    }
+    let index = memory.index(&entries);
+    memory.tag("latest", &index);
+    digests
+}
+
+#[test]
+fn of_several_variants_the_usual_one_is_chosen() {
+    let mut memory = Memory::default();
+    let all = ["linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/amd64/v3", "linux/amd64"];
+    let digests = variants(&mut memory, &all);
+    for (wish, place) in [
+        ("linux/arm", 2),
+        ("linux/arm/v7", 2),
+        ("linux/arm/v6", 1),
+        ("linux/amd64", 4),
+        ("linux/amd64/v1", 4),
+        ("linux/amd64/v3", 3),
+    ] {
+        assert_eq!(pin_for(&memory, &[wish]).unwrap().digest, digests[place], "{wish}");
+    }
+    let three = pin_for(&memory, &["linux/arm", "linux/amd64/v3"]).unwrap();
+    assert_eq!((three.documents.len(), three.omitted.len()), (5, 1));
+    let few = variants(&mut memory, &["linux/arm/v5", "linux/arm/v6"]);
+    assert_eq!(pin_for(&memory, &["linux/arm"]).unwrap().digest, few[0]);
+    let none = pin_for(&memory, &["linux/arm/v7"]);
+    assert!(matches!(none, Err(SelectError::NoPlatform { .. })), "{none:?}");
+}
+
 #[test]
 fn one_platform_is_found_in_nested_indexes() {
     let mut b = buildkit();
@@ -148,7 +191,8 @@ fn foreign_layers_stay_behind() {
     assert_eq!(pinned.omitted.len(), 1);
     assert_eq!(pinned.omitted[0].digest, foreign.digest);
     assert_eq!(pinned.omitted[0].reason, OmittedReason::Foreign);
-    let options = Options { platforms: Vec::new(), referrers: true, foreign_layers: true };
+    let options =
+        Options { platforms: Vec::new(), referrers: Referrers::all(), foreign_layers: true };
     let whole = pin(&memory, &request(), &options).unwrap();
     assert!(whole.omitted.is_empty(), "they travel when they are asked for");
     assert_eq!(whole.bytes, pinned.bytes + 1);
@@ -178,7 +222,8 @@ fn referrers_travel_and_what_refers_to_them() {
     assert_eq!(image.documents[5].artifact_type.as_deref(), Some(SIGNATURE));
     assert_eq!(image.documents[8].subject, Some(first.digest));
 
-    let options = Options { platforms: Vec::new(), referrers: false, foreign_layers: false };
+    let options =
+        Options { platforms: Vec::new(), referrers: Referrers::none(), foreign_layers: false };
     assert_eq!(pin(memory, &request(), &options).unwrap().documents.len(), 5);
 }
 
@@ -310,7 +355,8 @@ fn a_digest_in_the_name_must_be_what_the_source_gives() {
     let mut memory = Memory::default();
     let image = memory.image("linux/amd64");
     memory.tag("latest", &image);
-    let options = Options { platforms: Vec::new(), referrers: true, foreign_layers: false };
+    let options =
+        Options { platforms: Vec::new(), referrers: Referrers::all(), foreign_layers: false };
     let named = |digest: Digest| Request {
         name: format!("quay.io/a/b@{digest}").parse().unwrap(),
         ..request()
@@ -350,7 +396,7 @@ fn a_config_that_cannot_be_read_is_an_error() {
     let image = memory.image("linux/amd64");
     memory.tag("latest", &image);
     let platforms = vec!["linux/amd64".parse().unwrap()];
-    let options = Options { platforms, referrers: false, foreign_layers: false };
+    let options = Options { platforms, referrers: Referrers::none(), foreign_layers: false };
     let error = pin(&Broken(memory), &request(), &options).unwrap_err();
     assert!(matches!(error, SelectError::Config { .. }), "{error}");
 }

@@ -16,7 +16,8 @@ use crate::yaml::{self, At, Node};
 /// The largest archive of a chart, in bytes.
 pub const MAX_CHART_SIZE: u64 = 32 * 1024 * 1024;
 /// The most bytes of all its files; Helm takes as many.
-const MAX_PLAIN: u64 = 100 * 1024 * 1024;
+pub const MAX_PLAIN: u64 = 100 * 1024 * 1024;
+const PLAIN: &str = "100 MiB of files";
 const MAX_FILES: usize = 10_000;
 const MAX_NAME: usize = 512;
 const METADATA: &str = "Chart.yaml";
@@ -53,14 +54,15 @@ impl Chart {
     /// # Errors
     /// Every [`ChartError`].
     pub fn parse(archive: &[u8]) -> Result<Chart, ChartError> {
-        Chart::of(unpack(&inflate(archive)?)?)
+        Chart::of(unpack(&inflate(archive, &mut { MAX_PLAIN })?)?)
     }
 
-    /// The charts below `charts/`: archives, and directories. Each with its place.
+    /// The charts below `charts/`: archives, and directories. Each with its place. `left` is how many
+    /// bytes their files may have; what they have is taken off.
     ///
     /// # Errors
     /// Every [`ChartError`].
-    pub fn parts(&self) -> Result<Vec<(String, Chart)>, ChartError> {
+    pub fn parts(&self, left: &mut u64) -> Result<Vec<(String, Chart)>, ChartError> {
         let mut parts = Vec::new();
         let mut directories: BTreeMap<&str, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
         for (name, bytes) in &self.files {
@@ -72,7 +74,10 @@ impl Chart {
                     let files = directories.entry(directory).or_default();
                     files.insert(file.to_owned(), bytes.clone());
                 }
-                None if rest.ends_with(".tgz") => parts.push((name.clone(), Chart::parse(bytes)?)),
+                None if rest.ends_with(".tgz") => {
+                    let chart = Chart::of(unpack(&inflate(bytes, left)?)?)?;
+                    parts.push((name.clone(), chart));
+                }
                 None => {}
             }
         }
@@ -119,7 +124,7 @@ pub(super) fn archive(path: &Path) -> Result<Vec<u8>, ChartError> {
     Ok(read_capped(&real, MAX_CHART_SIZE)?)
 }
 
-fn inflate(archive: &[u8]) -> Result<Vec<u8>, ChartError> {
+fn inflate(archive: &[u8], left: &mut u64) -> Result<Vec<u8>, ChartError> {
     let failed = |error| match error {
         GzipError::Read(error) => ChartError::Read(error),
         error => ChartError::Gzip(error),
@@ -127,9 +132,7 @@ fn inflate(archive: &[u8]) -> Result<Vec<u8>, ChartError> {
     let mut gzip = Gzip::new(archive).map_err(failed)?;
     let mut plain = Vec::new();
     while let Some(piece) = gzip.next().map_err(failed)? {
-        if (plain.len() + piece.len()) as u64 > MAX_PLAIN {
-            return Err(ChartError::TooLarge("100 MiB of files"));
-        }
+        *left = left.checked_sub(piece.len() as u64).ok_or(ChartError::TooLarge(PLAIN))?;
         plain.extend_from_slice(piece);
     }
     Ok(plain)
@@ -192,7 +195,7 @@ fn directory(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ChartError> {
             return Err(ChartError::TooLarge("10,000 files"));
         }
         let size = entry.metadata().map_err(|error| ChartError::Read(error.into()))?.len();
-        left = left.checked_sub(size).ok_or(ChartError::TooLarge("100 MiB of files"))?;
+        left = left.checked_sub(size).ok_or(ChartError::TooLarge(PLAIN))?;
         files.insert(name, read_capped(entry.path(), size)?);
     }
     Ok(files)

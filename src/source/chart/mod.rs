@@ -6,6 +6,8 @@
 
 mod content;
 mod pack;
+#[cfg(test)]
+mod tests;
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ use crate::files::{FileError, read_capped};
 use crate::oci::{Descriptor, Digest, Manifest, MediaType, OCI_MANIFEST, Reference, Tag, Unproven};
 use crate::recompress::GzipError;
 use crate::yaml::{Data, Node, Shape, YamlError};
-pub use content::{Chart, MAX_CHART_SIZE};
+pub use content::{Chart, MAX_CHART_SIZE, MAX_PLAIN};
 
 /// The config of a chart: its `Chart.yaml` as JSON.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";

@@ -19,13 +19,17 @@ pub(super) fn archive(chart: &Chart) -> Result<Vec<u8>, ChartError> {
         let path = format!("{}/{name}", chart.name);
         builder.append_data(&mut header, path, bytes.as_slice()).map_err(ChartError::Tar)?;
     }
-    let plain = builder.into_inner().map_err(ChartError::Tar)?;
+    compress(&builder.into_inner().map_err(ChartError::Tar)?)
+}
+
+/// A gzip member.
+pub(super) fn compress(plain: &[u8]) -> Result<Vec<u8>, ChartError> {
     let mut out = HEADER.to_vec();
     let mut encoder: Box<dyn Encode> = go::encoder(LEVEL).ok_or(ChartError::NoChart)?;
-    encoder.write(&plain, &mut out);
+    encoder.write(plain, &mut out);
     encoder.finish(&mut out);
     let mut crc = Hasher::new();
-    crc.update(&plain);
+    crc.update(plain);
     out.extend_from_slice(&trailer(crc.finalize(), plain.len() as u64));
     Ok(out)
 }
