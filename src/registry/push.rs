@@ -206,7 +206,11 @@ impl Client {
         if answer.is_success() {
             return Ok(answer);
         }
-        Err(match self.refusal(&scope, answer, &format!("manifest {repository} {name}")) {
+        let what = format!("manifest {repository} {name}");
+        if answer.status == 404 {
+            return Err(answer.rejection(&what));
+        }
+        Err(match self.refusal(&scope, answer, &what) {
             RegistryError::Refused { host, what, status, why }
                 if status == 415 || (status == 400 && media_type.starts_with(DOCKER_TYPES)) =>
             {

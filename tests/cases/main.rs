@@ -16,14 +16,23 @@ mod export;
 mod fresh;
 mod list;
 mod medium;
+#[path = "../support/misbehaving/mod.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod misbehaving;
 #[path = "../vectors/packed.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod packed;
 mod reads;
+mod registries;
 mod seal;
 mod seen;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod table;
+#[path = "../support/tunnel.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod tunnel;
 mod vector;
 
 use rayon::prelude::*;

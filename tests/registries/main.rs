@@ -3,8 +3,8 @@
 //! [`table::TABLE`] says which quirk stands for which case, and which test plays it.
 
 mod auth;
-mod carry;
 #[path = "../support/misbehaving/mod.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
 mod misbehaving;
 mod proxies;
 mod pull;
@@ -14,6 +14,8 @@ mod real;
 mod support;
 mod table;
 mod tokens;
+#[path = "../support/tunnel.rs"]
+mod tunnel;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};

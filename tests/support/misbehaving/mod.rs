@@ -133,11 +133,15 @@ struct Store {
     manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     tags: BTreeMap<(String, String), String>,
     uploads: BTreeMap<String, Upload>,
+    /// How many uploads were begun.
+    sessions: usize,
     /// Scope and requests so far of each token.
     tokens: BTreeMap<String, (String, usize)>,
     /// How often each thing that happens a few times only has happened.
     played: BTreeMap<String, usize>,
     seen: Vec<Seen>,
+    /// What anybody may fetch.
+    given: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -180,6 +184,12 @@ impl Misbehaving {
     /// All requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.store().seen.clone()
+    }
+
+    /// Lays bytes where anybody may fetch them: their address at the other origin.
+    pub(crate) fn give_away(&self, bytes: &[u8]) -> String {
+        self.store().given = bytes.to_vec();
+        format!("http://{}/given/layer", self.elsewhere())
     }
 
     /// How many of them begin with `method` and have `part` in their path.

@@ -82,6 +82,9 @@ impl State {
         if seen.path == "/token" {
             return self.token(seen);
         }
+        if seen.path.starts_with("/given/") {
+            return Reply::new(200).body(ANY, self.store().given.clone());
+        }
         let Some(route) = route(&seen.path) else {
             return Reply::new(if seen.path == "/v2/" { 200 } else { 404 });
         };
@@ -144,7 +147,8 @@ impl State {
             }
         }
         let mut store = self.store();
-        let id = format!("session-{}", store.uploads.len());
+        store.sessions += 1;
+        let id = format!("session-{}", store.sessions);
         let repository = route.repository.clone();
         store.uploads.insert(id.clone(), Upload { repository, ..Upload::default() });
         drop(store);
@@ -324,6 +328,9 @@ impl State {
         }
         let mut store = self.store();
         let is_there = |entry: &Value| {
+            if entry.get("urls").is_some() {
+                return true;
+            }
             let key = (route.repository.clone(), entry["digest"].as_str().unwrap().to_owned());
             store.blobs.contains_key(&key) || store.manifests.contains_key(&key)
         };
