@@ -3,6 +3,7 @@
 //! [`table::TABLE`] says which quirk stands for which case, and which test plays it.
 
 mod auth;
+mod counting;
 #[path = "../support/misbehaving/mod.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod misbehaving;

@@ -203,6 +203,13 @@ impl Misbehaving {
         self.store().seen.clear();
     }
 
+    /// Loses all documents; blobs stay.
+    pub(crate) fn lose_documents(&self) {
+        let mut store = self.store();
+        store.manifests.clear();
+        store.tags.clear();
+    }
+
     /// The bytes of the document under a tag.
     pub(crate) fn tagged(&self, repository: &str, tag: &str) -> Option<Vec<u8>> {
         let store = self.store();
