@@ -173,6 +173,21 @@ impl Client {
         })))
     }
 
+    /// A client that asks for the right to write when it reads: registries deny a repository that is
+    /// not there yet to those who may only read.
+    pub fn for_pushing(self) -> Client {
+        self.0.known.learn_writes();
+        self
+    }
+
+    /// What reading `repository` needs.
+    fn reading(&self, repository: &Repository) -> Scope {
+        match self.0.known.writes() {
+            true => Scope::push(repository),
+            false => Scope::pull(repository),
+        }
+    }
+
     /// The address of `rest` below `/v2/<name>/`.
     fn url(&self, repository: &Repository, rest: &str) -> Result<Uri, RegistryError> {
         let base = self.base(repository.host())?;

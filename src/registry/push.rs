@@ -116,8 +116,8 @@ impl Client {
         }
         let what = format!("mounting {} in {to}", blob.digest);
         match self.start(to, &what, Some((blob, from))) {
-            Ok(Started::Mounted) => Ok(true),
-            Ok(Started::Session(session, _)) => {
+            Ok(None) => Ok(true),
+            Ok(Some((session, _))) => {
                 self.0.known.offer_session(to, blob.digest, session);
                 Ok(false)
             }
@@ -150,8 +150,8 @@ impl Client {
         let url = self.url(repository, &format!("blobs/uploads/{query}"))?;
         let answer = self.send(&scope, Call::new(Method::POST, url))?;
         match (answer.status, answer.location()) {
-            (201, _) if mount.is_some() => Ok(Started::Mounted),
-            (201 | 202, Some(session)) => Ok(Started::Session(session, answer)),
+            (201, _) if mount.is_some() => Ok(None),
+            (201 | 202, Some(session)) => Ok(Some((session, answer))),
             (201 | 202, None) => Err(RegistryError::Malformed {
                 host: answer.host,
                 what: what.to_owned(),
@@ -222,12 +222,8 @@ impl Client {
     }
 }
 
-/// What came of asking for a session.
-enum Started {
-    Mounted,
-    /// Where it is, and the answer that says so.
-    Session(Uri, Response),
-}
+/// Where a session is, and the answer that says so; `None` when the mount was made instead.
+type Started = Option<(Uri, Response)>;
 
 impl Upload {
     fn new(
@@ -244,12 +240,12 @@ impl Upload {
     /// Begins a session.
     fn start(&mut self) -> Result<(), RegistryError> {
         match self.client.start(&self.repository, &self.what(), None)? {
-            Started::Session(session, answer) => {
+            Some((session, answer)) => {
                 self.pieces.hear(&answer);
                 self.session = Some(session);
                 Ok(())
             }
-            Started::Mounted => Err(self.expired()),
+            None => Err(self.expired()),
         }
     }
 

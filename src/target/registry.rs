@@ -14,7 +14,7 @@ pub struct RegistryTarget {
 impl RegistryTarget {
     /// A target that is spoken to through `client`.
     pub fn new(client: Client) -> RegistryTarget {
-        RegistryTarget { client }
+        RegistryTarget { client: client.for_pushing() }
     }
 }
 

@@ -7,9 +7,6 @@
 #[path = "../vectors/build.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod build;
-#[path = "../support/command.rs"]
-#[allow(dead_code)] // Each test binary uses a part of it.
-mod command;
 mod content;
 mod crash;
 mod export;
@@ -36,6 +33,7 @@ mod tunnel;
 mod vector;
 
 use rayon::prelude::*;
+use support::command;
 
 #[test]
 fn every_case_is_survived_and_the_table_is_what_was_seen() {

@@ -47,6 +47,24 @@ fn a_token_is_for_one_repository() {
 }
 
 #[test]
+fn a_repository_that_is_not_there_yet_is_asked_for_with_the_right_to_write() {
+    let registry = Misbehaving::with(&[Quirk::NewRepositoriesHidden]);
+    carries(&robot(&registry), &registry, 10);
+    let scopes: Vec<String> = registry
+        .seen()
+        .iter()
+        .filter(|seen| seen.path == "/token")
+        .map(|seen| seen.query["scope"].clone())
+        .collect();
+    assert_eq!(scopes, [format!("repository:{APP}:pull,push")], "one token does for all");
+    // Who only reads asks for no more.
+    pull(&robot(&registry), &registry).unwrap();
+    assert!(registry.seen().last().unwrap().query.is_empty());
+    let asked = registry.seen().into_iter().rev().find(|seen| seen.path == "/token").unwrap();
+    assert_eq!(asked.query["scope"], format!("repository:{APP}:pull"));
+}
+
+#[test]
 fn a_refresh_token_is_traded_in() {
     let registry = Misbehaving::with(&[Quirk::TokensForRefresh]);
     let file = |token: &str| {

@@ -46,6 +46,11 @@ const TABLE: &[(u8, &str, &str)] = &[
     (95, "DockerTypesRefused", "push::dockers_types_where_they_are_refused_are_told_so"),
     // No case: what every registry may do.
     (0, "AsksBasic", "auth::basic_and_tokens_open_with_the_right_words"),
+    (
+        0,
+        "NewRepositoriesHidden",
+        "auth::a_repository_that_is_not_there_yet_is_asked_for_with_the_right_to_write",
+    ),
     (0, "AsksToken", "auth::basic_and_tokens_open_with_the_right_words"),
     (0, "Warns", "pull::a_warning_is_passed_on_once_and_escaped"),
 ];

@@ -28,6 +28,8 @@ pub(crate) enum Quirk {
     TokensForRefresh,
     /// No token for two repositories at once: a long header is refused.
     OneRepositoryAToken,
+    /// Tokens; a repository that is not there yet is denied to those who may only read (Docker Hub).
+    NewRepositoriesHidden,
     /// Tokens, from a realm in plain http that nobody allowed.
     RealmInPlainHttp,
     /// Content lies at another origin (a CDN), which answers 400 to whoever shows an `Authorization`.
