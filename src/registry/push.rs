@@ -56,7 +56,7 @@ impl Client {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Upload, RegistryError> {
-        let offered = self.0.known.take_session(repository, &blob.digest);
+        let offered = self.0.notes.take_session(repository, &blob.digest);
         let mut upload = Upload::new(self, repository, blob, offered);
         let transport = &self.0.transport;
         let (mut at, mut attempt) = (0, 0);
@@ -118,7 +118,7 @@ impl Client {
         match self.start(to, &what, Some((blob, from))) {
             Ok(None) => Ok(true),
             Ok(Some((session, _))) => {
-                self.0.known.offer_session(to, blob.digest, session);
+                self.0.notes.offer_session(to, blob.digest, session);
                 Ok(false)
             }
             // Registries refuse mounts with many a status. A refusal of more than the mount shows
@@ -232,7 +232,7 @@ impl Upload {
         blob: &Descriptor,
         session: Option<Uri>,
     ) -> Upload {
-        let pieces = Pieces::of(client.0.known.piece(repository.host()));
+        let pieces = Pieces::of(client.0.notes.piece(repository.host()));
         let (client, repository, blob) = (client.clone(), repository.clone(), blob.clone());
         Upload { client, repository, blob, session, pieces }
     }
@@ -266,7 +266,7 @@ impl Upload {
     fn send(&mut self, open: &Open<'_>, at: u64) -> Result<(), RegistryError> {
         if let Some(size) = self.pieces.size(self.blob.size) {
             self.send_pieces(open, at, size)?;
-            self.client.0.known.learn_piece(self.repository.host(), self.pieces.found());
+            self.client.0.notes.learn_piece(self.repository.host(), self.pieces.found());
             return Ok(());
         }
         // The same, for a life no longer than this request's.

@@ -13,7 +13,7 @@ const MAX_SESSIONS: usize = 1_000;
 
 /// What a client remembers.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct Notes {
     /// How this machine's own registries are spoken to.
     bases: Mutex<HashMap<String, Uri>>,
     /// Sessions that a registry opened in place of a mount.
@@ -24,7 +24,7 @@ pub(super) struct Known {
     writes: AtomicBool,
 }
 
-impl Known {
+impl Notes {
     pub(super) fn writes(&self) -> bool {
         self.writes.load(Ordering::Relaxed)
     }
