@@ -15,6 +15,7 @@
 //! | `credentials` | docker's and podman's credential files |
 //! | `helper` | programs that keep credentials |
 //! | `pull` | manifests and blobs out of a registry |
+//! | `catalog` | lists of tags |
 //! | `push` | blobs and manifests into it |
 //! | `pieces` | how large the requests of an upload are |
 //! | `referrers` | what refers to a document: the API and the fallback tag |
@@ -24,6 +25,7 @@
 
 mod answer;
 mod auth;
+mod catalog;
 mod certs;
 mod credentials;
 mod error;

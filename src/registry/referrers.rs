@@ -149,7 +149,7 @@ fn index(raw: Vec<u8>) -> Result<Manifest, ManifestError> {
 }
 
 /// The address in `Link: <…>; rel="next"`.
-fn next_page(answer: &Response) -> Result<Option<Uri>, &'static str> {
+pub(super) fn next_page(answer: &Response) -> Result<Option<Uri>, &'static str> {
     let next = answer.headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find(
         |link| {
             let link = link.to_ascii_lowercase();

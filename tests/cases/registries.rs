@@ -78,7 +78,11 @@ fn pull() -> Vec<Case> {
         case(84, P, "ranges are ignored")
             .live(ranges_ignored)
             .also(&["tests/registries/pull.rs::a_blob_that_is_cut_goes_on_or_begins_anew"]),
-        case(85, NOT_YET, "lists of tags that are null, or come in pages"),
+        // Played by the client alone: no command lists tags yet.
+        case(85, NOT_YET, "lists of tags that are null, or come in pages").also(&[
+            "tests/registries/tags.rs::a_list_may_be_null",
+            "tests/registries/tags.rs::pages_are_followed",
+        ]),
         case(86, P, "406 to the referrers API, 403 for a tag that is not there").live(artifactory),
         case(87, P, "`Content-Type` unlike the document's own media type").live(other_content_type),
         case(88, R, "docker schema 1: named, and with `--keep-going` the rest goes on")

@@ -14,6 +14,7 @@ mod real;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod tags;
 mod tokens;
 #[path = "../support/tunnel.rs"]
 mod tunnel;

@@ -98,6 +98,16 @@ pub(crate) enum Quirk {
     BlobsCut,
     /// The referrers API is answered with this status (Artifactory: 406).
     ReferrersAnswer(u16),
+    /// The list of tags is `null`.
+    TagsNull,
+    /// The list of tags comes in pages of two, by a relative `Link`.
+    TagsInPages,
+    /// 400 to pages of more than so many tags.
+    PagesUpTo(usize),
+    /// The second page of a list of tags is at another origin.
+    NextPageElsewhere,
+    /// The second page of a list of tags is the first one.
+    PagesInACircle,
     /// 403 for a tag that is not there (Artifactory).
     AbsentTagsForbidden,
     /// `Content-Type` of another kind than the document.
