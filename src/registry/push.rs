@@ -59,7 +59,8 @@ impl Client {
         let offered = self.0.notes.take_session(repository, &blob.digest);
         let mut upload = Upload::new(self, repository, blob, offered);
         let transport = &self.0.transport;
-        let (mut at, mut attempt) = (0, 0);
+        // Progress is what no try before reached: else a registry that forgets would be sent to for ever.
+        let (mut at, mut best, mut attempt) = (0, 0_u64, 0);
         loop {
             if upload.session.is_none() {
                 upload.start()?;
@@ -83,7 +84,6 @@ impl Client {
             }
             transport.pause(repository.host().to_owned(), error.to_string(), attempt, None);
             attempt += 1;
-            let before = at;
             match upload.ask()? {
                 Sent::All => return Ok(upload),
                 // It was told where to go on, and refused.
@@ -91,8 +91,8 @@ impl Client {
                 Sent::Part(held) => at = held,
                 Sent::Nothing => upload.cancel(),
             }
-            if upload.session.is_some() && at >= before.saturating_add(MIN_PROGRESS) {
-                attempt = 0;
+            if upload.session.is_some() && at >= best.saturating_add(MIN_PROGRESS) {
+                (best, attempt) = (at, 0);
             } else if attempt > 1 {
                 // Some that find a request too large cut the connection instead of saying so.
                 upload.pieces.shrink(blob.size);
