@@ -178,14 +178,20 @@ impl<'a> Import<'a> {
         let repository = &planned.target.repository;
         let failed = |error| ImportError::target(&planned.target, error);
         let mut missing = Missing { documents: BTreeSet::new(), tags: Vec::new() };
-        for document in &planned.image.documents {
-            if !self.target.has_manifest(repository, &document.descriptor()).map_err(failed)? {
-                missing.documents.insert(document.digest);
+        // What a tag names is there: nobody need ask for it again.
+        let mut there = BTreeSet::new();
+        for (tag, digest) in planned.tags() {
+            match self.target.tag(repository, &tag).map_err(failed)? == Some(digest) {
+                true => drop(there.insert(digest)),
+                false => missing.tags.push((tag, digest)),
             }
         }
-        for (tag, digest) in planned.tags() {
-            if self.target.tag(repository, &tag).map_err(failed)? != Some(digest) {
-                missing.tags.push((tag, digest));
+        for document in &planned.image.documents {
+            let digest = document.digest;
+            if there.insert(digest)
+                && !self.target.has_manifest(repository, &document.descriptor()).map_err(failed)?
+            {
+                missing.documents.insert(digest);
             }
         }
         Ok(missing)

@@ -63,11 +63,24 @@ impl Response {
         }
     }
 
+    /// The registry's own words, or the status.
+    fn why(&mut self) -> String {
+        let body = self.read(MAX_ERROR_BODY);
+        let why = body.map_or_else(|_| String::new(), |body| own_words(&body));
+        if why.is_empty() { format!("status {}", self.status) } else { why }
+    }
+
+    /// The error that this answer to something sent is: a status of 404 says that it is not taken.
+    pub(super) fn rejection(mut self, what: &str) -> RegistryError {
+        let why = self.why();
+        let (status, host, what) = (self.status, self.host, what.to_owned());
+        RegistryError::Refused { host, what, status, why }
+    }
+
     /// The error that this answer to `what` is, with the registry's own words.
     pub(super) fn refusal(mut self, what: &str) -> RegistryError {
-        let (status, host, what) = (self.status, self.host.clone(), what.to_owned());
-        let why = self.read(MAX_ERROR_BODY).map_or_else(|_| String::new(), |body| own_words(&body));
-        let why = if why.is_empty() { format!("status {status}") } else { why };
+        let why = self.why();
+        let (status, host, what) = (self.status, self.host, what.to_owned());
         match status {
             401 => RegistryError::Unauthorised { host, what, why, credentials: true },
             403 => RegistryError::Denied { host, what, why },

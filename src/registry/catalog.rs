@@ -37,7 +37,8 @@ impl Client {
     /// registry does.
     pub fn tags(&self, repository: &Repository) -> Result<Option<Vec<Tag>>, RegistryError> {
         let what = format!("the tags of {repository}");
-        let names = self.names(&Scope::pull(repository), &what, self.url(repository, "tags/list")?);
+        let names =
+            self.names(&self.reading(repository), &what, self.url(repository, "tags/list")?);
         let Some(names) = names? else { return Ok(None) };
         let tags = names.iter().map(|name| name.parse().map_err(|_| odd(repository, &what, name)));
         tags.collect::<Result<_, _>>().map(Some)
@@ -86,6 +87,11 @@ impl Client {
             match answer.status {
                 200 => {}
                 404 if asked.len() == 1 => return Ok(None),
+                // It takes no such size of a page.
+                400 | 405 | 422 if asked.len() == 1 => {
+                    next = Some(list.clone());
+                    continue;
+                }
                 _ => return Err(self.refusal(scope, answer, what)),
             }
             let link = next_page(&answer).map_err(&malformed)?;

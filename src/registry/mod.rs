@@ -10,7 +10,7 @@
 //! | `url` | origins and locations |
 //! | `retry` | how long to wait |
 //! | `pace` | how many requests at once, and how soon after another |
-//! | `known` | what was found out about a registry |
+//! | `notes` | what was found out about a registry |
 //! | `auth` | challenges and tokens |
 //! | `credentials` | docker's and podman's credential files |
 //! | `helper` | programs that keep credentials |
@@ -31,7 +31,7 @@ mod certs;
 mod credentials;
 mod error;
 mod helper;
-mod known;
+mod notes;
 mod pace;
 mod pieces;
 mod proxy;
@@ -60,7 +60,7 @@ use auth::{Auth, Scope};
 pub use certs::{Certificates, Identity};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
-use known::Known;
+use notes::Notes;
 pub use proxy::Proxies;
 pub use push::Upload;
 pub use session::Sessions;
@@ -135,7 +135,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     transport: Transport,
     auth: Auth,
-    known: Known,
+    notes: Notes,
     /// Held while a fallback tag is read, changed and written: see `referrers`.
     fallback: Mutex<()>,
 }
@@ -173,9 +173,24 @@ impl Client {
         Ok(Client(Arc::new(Inner {
             transport: Transport::new(config)?,
             auth: Auth::default(),
-            known: Known::default(),
+            notes: Notes::default(),
             fallback: Mutex::default(),
         })))
+    }
+
+    /// A client that asks for the right to write when it reads: registries deny a repository that is
+    /// not there yet to those who may only read.
+    pub fn for_pushing(self) -> Client {
+        self.0.notes.learn_writes();
+        self
+    }
+
+    /// What reading `repository` needs.
+    fn reading(&self, repository: &Repository) -> Scope {
+        match self.0.notes.writes() {
+            true => Scope::push(repository),
+            false => Scope::pull(repository),
+        }
     }
 
     /// The address of `rest` below `/v2/<name>/`.
@@ -206,11 +221,11 @@ impl Client {
         if !origin.is_loopback() {
             return Ok(secure);
         }
-        if let Some(base) = self.0.known.base(host) {
+        if let Some(base) = self.0.notes.base(host) {
             return Ok(base);
         }
         let base = if self.speaks_tls(&secure)? { secure } else { plain };
-        self.0.known.learn_base(host, base.clone());
+        self.0.notes.learn_base(host, base.clone());
         Ok(base)
     }
 

@@ -40,21 +40,26 @@ pub(super) struct Turn<'a> {
 }
 
 impl Pace {
-    /// Waits until a request to `host` may be sent.
+    /// Waits until one of the requests to `host` has ended, if there are too many.
     pub(super) fn enter<'a>(&'a self, host: &'a str) -> Turn<'a> {
         let mut hosts = self.lock();
         while hosts.get(host).is_some_and(|one| one.busy >= MAX_AT_ONCE) {
             hosts = self.freed.wait(hosts).unwrap_or_else(PoisonError::into_inner);
         }
-        let one = hosts.entry(host.to_owned()).or_default();
-        one.busy += 1;
-        let turn = Turn { pace: self, host };
+        hosts.entry(host.to_owned()).or_default().busy += 1;
+        Turn { pace: self, host }
+    }
+
+    /// Waits as long as `host` wants us to.
+    pub(super) fn wait(&self, host: &str) {
         let now = Instant::now();
+        let mut hosts = self.lock();
+        let one = hosts.entry(host.to_owned()).or_default();
         let at = one.next.map_or(now, |next| next.max(now));
-        one.next = (one.gap > Duration::ZERO).then(|| at + one.gap);
+        // A hold is for everybody, a gap for the next one.
+        one.next = if one.gap.is_zero() { Some(at) } else { Some(at + one.gap) };
         drop(hosts);
         std::thread::sleep(at.saturating_duration_since(now));
-        turn
     }
 
     /// Nobody asks `host` again before `wait` is over: it said so to one of us.
@@ -149,10 +154,16 @@ mod tests {
         let pace = Pace::default();
         let start = Instant::now();
         pace.hold("h", Duration::from_millis(50));
-        drop(pace.enter("other"));
+        pace.wait("other");
         assert!(start.elapsed() < Duration::from_millis(40));
-        drop(pace.enter("h"));
-        assert!(start.elapsed() >= Duration::from_millis(50));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    pace.wait("h");
+                    assert!(start.elapsed() >= Duration::from_millis(50));
+                });
+            }
+        });
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::io::{self, Read};
 use ureq::http::{Method, Uri};
 
 use super::answer::{Incoming, Response};
-use super::auth::Scope;
 use super::error::words;
 use super::transport::{Call, skip};
 use super::url::Origin;
@@ -109,7 +108,7 @@ impl Client {
         repository: &Repository,
         name: Name<'_>,
     ) -> Result<Option<Digest>, RegistryError> {
-        let (scope, what) = (Scope::pull(repository), format!("manifest {repository} {name}"));
+        let (scope, what) = (self.reading(repository), format!("manifest {repository} {name}"));
         let mut call = Call::new(Method::HEAD, self.url(repository, &format!("manifests/{name}"))?);
         call.headers.push(("accept", accept()));
         let answer = self.send(&scope, call)?;
@@ -137,7 +136,7 @@ impl Client {
         what: &str,
         cap: u64,
     ) -> Result<Option<(Response, Vec<u8>)>, RegistryError> {
-        let scope = Scope::pull(repository);
+        let scope = self.reading(repository);
         let mut call = Call::new(Method::GET, self.url(repository, &format!("manifests/{name}"))?);
         call.headers.push(("accept", accept()));
         let (answer, raw) = self.0.transport.whole(cap, || self.send(&scope, call.clone()))?;
@@ -160,7 +159,7 @@ impl Client {
         repository: &Repository,
         blob: &Descriptor,
     ) -> Result<bool, RegistryError> {
-        let scope = Scope::pull(repository);
+        let scope = self.reading(repository);
         let url = self.url(repository, &format!("blobs/{}", blob.digest))?;
         let mut call = Call::new(Method::HEAD, url);
         // A registry redirects to where the content lies; an address signed for GET would refuse
@@ -273,7 +272,7 @@ pub struct BlobReader {
 impl BlobReader {
     /// Asks for what is missing.
     fn open(&mut self) -> Result<(), RegistryError> {
-        let scope = Scope::pull(&self.repository);
+        let scope = self.client.reading(&self.repository);
         let what = format!("blob {} {}", self.repository, self.digest);
         let url = match &self.elsewhere {
             Some(url) => url.clone(),

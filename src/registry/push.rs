@@ -59,7 +59,7 @@ impl Client {
         blob: &Descriptor,
         open: &Open<'_>,
     ) -> Result<Upload, RegistryError> {
-        let offered = self.0.known.take_session(repository, &blob.digest);
+        let offered = self.0.notes.take_session(repository, &blob.digest);
         self.fill(Upload::new(self, repository, blob, offered), 0, open)
     }
 
@@ -72,7 +72,8 @@ impl Client {
     ) -> Result<Upload, RegistryError> {
         let (repository, blob) = (upload.repository.clone(), upload.blob.clone());
         let transport = &self.0.transport;
-        let mut attempt = 0;
+        // Progress is what no try before reached: else a registry that forgets would be sent to for ever.
+        let (mut best, mut attempt) = (at, 0);
         loop {
             if upload.session.is_none() {
                 upload.start()?;
@@ -96,7 +97,6 @@ impl Client {
             }
             transport.pause(repository.host().to_owned(), error.to_string(), attempt, None);
             attempt += 1;
-            let before = at;
             match upload.ask()? {
                 Sent::All => return Ok(upload),
                 // It was told where to go on, and refused.
@@ -104,8 +104,8 @@ impl Client {
                 Sent::Part(held) => at = held,
                 Sent::Nothing => upload.cancel(),
             }
-            if upload.session.is_some() && at >= before.saturating_add(MIN_PROGRESS) {
-                attempt = 0;
+            if upload.session.is_some() && at >= best.saturating_add(MIN_PROGRESS) {
+                (best, attempt) = (at, 0);
             } else if attempt > 1 {
                 // Some that find a request too large cut the connection instead of saying so.
                 upload.pieces.shrink(blob.size);
@@ -129,9 +129,9 @@ impl Client {
         }
         let what = format!("mounting {} in {to}", blob.digest);
         match self.start(to, &what, Some((blob, from))) {
-            Ok(Started::Mounted) => Ok(true),
-            Ok(Started::Session(session, _)) => {
-                self.0.known.offer_session(to, blob.digest, session);
+            Ok(None) => Ok(true),
+            Ok(Some((session, _))) => {
+                self.0.notes.offer_session(to, blob.digest, session);
                 Ok(false)
             }
             // Registries refuse mounts with many a status. A refusal of more than the mount shows
@@ -163,8 +163,8 @@ impl Client {
         let url = self.url(repository, &format!("blobs/uploads/{query}"))?;
         let answer = self.send(&scope, Call::new(Method::POST, url))?;
         match (answer.status, answer.location()) {
-            (201, _) if mount.is_some() => Ok(Started::Mounted),
-            (201 | 202, Some(session)) => Ok(Started::Session(session, answer)),
+            (201, _) if mount.is_some() => Ok(None),
+            (201 | 202, Some(session)) => Ok(Some((session, answer))),
             (201 | 202, None) => Err(RegistryError::Malformed {
                 host: answer.host,
                 what: what.to_owned(),
@@ -219,7 +219,11 @@ impl Client {
         if answer.is_success() {
             return Ok(answer);
         }
-        Err(match self.refusal(&scope, answer, &format!("manifest {repository} {name}")) {
+        let what = format!("manifest {repository} {name}");
+        if answer.status == 404 {
+            return Err(answer.rejection(&what));
+        }
+        Err(match self.refusal(&scope, answer, &what) {
             RegistryError::Refused { host, what, status, why }
                 if status == 415 || (status == 400 && media_type.starts_with(DOCKER_TYPES)) =>
             {
@@ -231,12 +235,8 @@ impl Client {
     }
 }
 
-/// What came of asking for a session.
-enum Started {
-    Mounted,
-    /// Where it is, and the answer that says so.
-    Session(Uri, Response),
-}
+/// Where a session is, and the answer that says so; `None` when the mount was made instead.
+type Started = Option<(Uri, Response)>;
 
 impl Upload {
     pub(super) fn new(
@@ -245,7 +245,7 @@ impl Upload {
         blob: &Descriptor,
         session: Option<Uri>,
     ) -> Upload {
-        let pieces = Pieces::of(client.0.known.piece(repository.host()));
+        let pieces = Pieces::of(client.0.notes.piece(repository.host()));
         let (client, repository, blob) = (client.clone(), repository.clone(), blob.clone());
         Upload { client, repository, blob, session, pieces, lasting: None }
     }
@@ -253,12 +253,12 @@ impl Upload {
     /// Begins a session.
     fn start(&mut self) -> Result<(), RegistryError> {
         match self.client.start(&self.repository, &self.what(), None)? {
-            Started::Session(session, answer) => {
+            Some((session, answer)) => {
                 self.pieces.hear(&answer);
                 self.moved(Some(session));
                 Ok(())
             }
-            Started::Mounted => Err(self.expired()),
+            None => Err(self.expired()),
         }
     }
 
@@ -284,7 +284,7 @@ impl Upload {
         };
         if let Some(size) = size {
             self.send_pieces(open, at, size)?;
-            self.client.0.known.learn_piece(self.repository.host(), self.pieces.found());
+            self.client.0.notes.learn_piece(self.repository.host(), self.pieces.found());
             return Ok(());
         }
         // The same, for a life no longer than this request's.

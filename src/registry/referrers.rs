@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use ureq::http::{Method, Uri};
 
 use super::answer::Response;
-use super::auth::Scope;
 use super::pull::media_type;
 use super::transport::Call;
 use super::url::{Origin, resolve};
@@ -53,7 +52,7 @@ impl Client {
         subject: &Digest,
     ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
         let what = format!("the referrers of {repository}@{subject}");
-        let scope = Scope::pull(repository);
+        let scope = self.reading(repository);
         let mut next = Some(self.url(repository, &format!("referrers/{subject}"))?);
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         while let Some(url) = next {

@@ -207,6 +207,7 @@ impl Transport {
         if sending.left >= MIN_EXPECT {
             request = request.header("expect", "100-continue");
         }
+        self.pace.wait(&host);
         // Content may itself come from this host while it is sent; it waits for no other's turn.
         let turn = (!matches!(call.body, Body::Content { .. })).then(|| self.pace.enter(&host));
         let agent = self.agent(url);

@@ -17,7 +17,7 @@ pub struct RegistryTarget {
 impl RegistryTarget {
     /// A target that is spoken to through `client`.
     pub fn new(client: Client) -> RegistryTarget {
-        RegistryTarget { client, sessions: None }
+        RegistryTarget { client: client.for_pushing(), sessions: None }
     }
 
     /// The same, but goes on with the uploads that `sessions` knows, and leaves those that are not

@@ -2,7 +2,7 @@
 
 use crate::seen::{How, Seen};
 use crate::table::{Row, assert_test};
-use crate::{content, crash, export, fresh, log, medium, seal, vector};
+use crate::{content, crash, export, fresh, log, medium, registries, seal, vector};
 
 /// A case, and what plays it.
 pub(crate) struct Case {
@@ -19,13 +19,13 @@ pub(crate) struct Case {
 /// One form of a case, or several, and its name in the table.
 type Play = (String, Box<dyn Fn() -> Vec<Seen> + Send + Sync>);
 
-const R: &[How] = &[How::Refused];
-const P: &[How] = &[How::Passes];
-const RP: &[How] = &[How::Refused, How::Passes];
+pub(crate) const R: &[How] = &[How::Refused];
+pub(crate) const P: &[How] = &[How::Passes];
+pub(crate) const RP: &[How] = &[How::Refused, How::Passes];
 const S: &[How] = &[How::GoesOn];
-const NOT_YET: &[How] = &[];
+pub(crate) const NOT_YET: &[How] = &[];
 
-fn case(number: u8, may: &'static [How], what: &'static str) -> Case {
+pub(crate) fn case(number: u8, may: &'static [How], what: &'static str) -> Case {
     Case { number, what, may, plays: Vec::new(), also: &[] }
 }
 
@@ -40,13 +40,13 @@ impl Case {
     }
 
     /// Played by a function, whose name is that in the table.
-    fn live<F: Fn() -> Vec<Seen> + Send + Sync + 'static>(mut self, play: F) -> Case {
+    pub fn live<F: Fn() -> Vec<Seen> + Send + Sync + 'static>(mut self, play: F) -> Case {
         let name = std::any::type_name::<F>().trim_start_matches("cases::").to_owned();
         self.plays.push((name, Box::new(play)));
         self
     }
 
-    fn also(self, also: &'static [&'static str]) -> Case {
+    pub fn also(self, also: &'static [&'static str]) -> Case {
         Case { also, ..self }
     }
 
@@ -71,9 +71,11 @@ impl Case {
 
 /// The cases in the order of their numbers.
 pub(crate) fn all() -> Vec<Case> {
-    let groups = [trust(), freshness(), packaging(), parity(), contents(), documents(), crashes()];
+    let mut groups =
+        vec![trust(), freshness(), packaging(), parity(), contents(), documents(), crashes()];
+    groups.push(registries::cases());
     let cases: Vec<Case> = groups.into_iter().flatten().collect();
-    assert!(cases.iter().map(|case| case.number).eq(1..=61), "a case is missing or twice");
+    assert!(cases.iter().map(|case| case.number).eq(1..=96), "a case is missing or twice");
     cases
 }
 

@@ -7,9 +7,6 @@
 #[path = "../vectors/build.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod build;
-#[path = "../support/command.rs"]
-#[allow(dead_code)] // Each test binary uses a part of it.
-mod command;
 mod content;
 mod crash;
 mod export;
@@ -17,17 +14,27 @@ mod fresh;
 mod list;
 mod log;
 mod medium;
+#[path = "../support/misbehaving/mod.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod misbehaving;
 #[path = "../vectors/packed.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod packed;
 mod reads;
+mod registries;
 mod seal;
 mod seen;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod table;
+#[path = "../support/tunnel.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod tunnel;
 mod vector;
 
 use rayon::prelude::*;
+use support::command;
 
 #[test]
 fn every_case_is_survived_and_the_table_is_what_was_seen() {

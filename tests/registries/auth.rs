@@ -42,8 +42,26 @@ fn a_token_is_for_one_repository() {
         put_blob(&target, &at, b"layer").unwrap();
     }
     let tokens = registry.seen().into_iter().filter(|seen| seen.path == "/token");
-    assert!(tokens.clone().count() >= 5);
+    assert_eq!(tokens.clone().count(), 4);
     assert!(tokens.into_iter().all(|seen| seen.query["scope"].matches("repository:").count() == 1));
+}
+
+#[test]
+fn a_repository_that_is_not_there_yet_is_asked_for_with_the_right_to_write() {
+    let registry = Misbehaving::with(&[Quirk::NewRepositoriesHidden]);
+    carries(&robot(&registry), &registry, 10);
+    let scopes: Vec<String> = registry
+        .seen()
+        .iter()
+        .filter(|seen| seen.path == "/token")
+        .map(|seen| seen.query["scope"].clone())
+        .collect();
+    assert_eq!(scopes, [format!("repository:{APP}:pull,push")], "one token does for all");
+    // Who only reads asks for no more.
+    pull(&robot(&registry), &registry).unwrap();
+    assert!(registry.seen().last().unwrap().query.is_empty());
+    let asked = registry.seen().into_iter().rev().find(|seen| seen.path == "/token").unwrap();
+    assert_eq!(asked.query["scope"], format!("repository:{APP}:pull"));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //! [`table::TABLE`] says which quirk stands for which case, and which test plays it.
 
 mod auth;
-mod carry;
+mod counting;
 #[path = "../support/misbehaving/mod.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
 mod misbehaving;
 mod proxies;
 mod pull;
@@ -13,7 +14,10 @@ mod real;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod tags;
 mod tokens;
+#[path = "../support/tunnel.rs"]
+mod tunnel;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};

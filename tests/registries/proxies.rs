@@ -1,63 +1,11 @@
 //! Registries behind a proxy that makes tunnels.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-
 use base64::Engine as _;
 
 use super::support::command::Work;
 use super::support::images::IMAGES;
 use super::support::{DockerRegistry, PASSWORD, USER};
-
-/// A proxy that leads every tunnel to one port of this machine.
-struct Tunnel {
-    port: u16,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Tunnel {
-    /// `wants` is what has to stand in a request's head.
-    fn start(to: u16, wants: &str) -> Tunnel {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (seen, wants) = (heads.clone(), wants.to_owned());
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let (seen, wants) = (seen.clone(), wants.clone());
-                std::thread::spawn(move || drop(serve(client, to, &wants, &seen)));
-            }
-        });
-        Tunnel { port, heads }
-    }
-
-    fn count(&self) -> usize {
-        self.heads.lock().unwrap().len()
-    }
-}
-
-fn serve(client: TcpStream, to: u16, wants: &str, seen: &Mutex<Vec<String>>) -> io::Result<()> {
-    let mut head = String::new();
-    let mut reader = BufReader::with_capacity(1, client.try_clone()?);
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Ok(());
-        }
-    }
-    seen.lock().unwrap().push(head.clone());
-    if !head.starts_with("CONNECT registry.test:") || !head.contains(wants) {
-        return (&client).write_all(b"HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
-    }
-    let upstream = TcpStream::connect(("127.0.0.1", to))?;
-    (&client).write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
-    let (mut from, mut up) = (client.try_clone()?, upstream.try_clone()?);
-    std::thread::spawn(move || {
-        io::copy(&mut from, &mut up).ok();
-        up.shutdown(std::net::Shutdown::Write).ok();
-    });
-    io::copy(&mut &upstream, &mut &client).map(drop)
-}
+use super::tunnel::Tunnel;
 
 #[test]
 fn a_registry_behind_a_proxy_is_reached_through_it() {
@@ -69,10 +17,10 @@ fn a_registry_behind_a_proxy_is_reached_through_it() {
     work.ok(&format!("export {image} -o bundle --key release.key"));
     let import = "import bundle --trust release.key.pub --to docker://registry.test \
                   --plain-http registry.test --retries 0";
-    let url = format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", proxy.port);
+    let url = format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", proxy.port());
     let mut outputs = Vec::new();
 
-    let wrong = format!("{import} --proxy http://{USER}:wrong-horse@127.0.0.1:{}", proxy.port);
+    let wrong = format!("{import} --proxy http://{USER}:wrong-horse@127.0.0.1:{}", proxy.port());
     let message = work.refused(&wrong, 1, "proxy");
     assert!(message.contains("407") && message.contains("registry.test"), "{message}");
     outputs.push(work.run(&wrong));
@@ -117,10 +65,10 @@ fn tls_goes_through_the_tunnel() {
     let image = format!("registry.example/a:1=oci:{IMAGES}:charts/hello:0.1.0");
     work.ok(&format!("export {image} -o bundle --key release.key"));
     let import = "import bundle --trust release.key.pub --to docker://registry.test --retries 0";
-    let through = format!("{import} --proxy http://127.0.0.1:{}", proxy.port);
+    let through = format!("{import} --proxy {}", proxy.url());
     work.refused(&through, 1, "tls");
     work.ok(&format!("{through} --ca-file authority.pem"));
     assert!(!registry.manifests().is_empty());
-    let heads = proxy.heads.lock().unwrap();
+    let heads = proxy.heads();
     assert!(heads.iter().all(|head| head.starts_with("CONNECT registry.test:443 ")), "{heads:?}");
 }

@@ -164,6 +164,15 @@ fn a_document_that_is_too_large_is_named() {
 }
 
 #[test]
+fn a_document_without_its_blobs_is_refused_and_not_absent() {
+    let registry = Misbehaving::with(&[]);
+    let target = RegistryTarget::new(client());
+    let error = refused(target.put_manifest(&app(&registry), &image(b"layer", "")));
+    let RegistryError::Refused { status: 404, why, .. } = &error else { panic!("{error}") };
+    assert!(why.starts_with("MANIFEST_BLOB_UNKNOWN"), "{why}");
+}
+
+#[test]
 fn quota_and_denial_are_told_in_the_registrys_words() {
     let registry = Misbehaving::with(&[Quirk::QuotaExceeded]);
     let error = refused(push(&client(), &registry, b"layer"));

@@ -44,6 +44,21 @@ impl DockerRegistry {
         DockerRegistry::start_tls_named(&format!("DNS:{name}"))
     }
 
+    /// A registry for [`USER`] that calls itself `https://name` wherever it says where something is.
+    pub(crate) fn start_at_443(name: &str) -> (DockerRegistry, Vec<u8>) {
+        let mut authority = Vec::new();
+        let more = format!(
+            "  tls: {{certificate: cert.pem, key: key.pem}}\n  host: https://{name}\n\
+             auth: {{htpasswd: {{realm: test, path: htpasswd}}}}\n"
+        );
+        let registry = DockerRegistry::with(&more, |at| {
+            std::fs::write(at.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
+            openssl(at, &SERVER.replace("IP:127.0.0.1", &format!("DNS:{name}")));
+            authority = std::fs::read(at.join("cert.pem")).unwrap();
+        });
+        (registry, authority)
+    }
+
     fn start_tls_named(name: &str) -> (DockerRegistry, Vec<u8>) {
         DockerRegistry::with_certificate(|at| {
             openssl(at, "-subj /CN=authority -keyout authority.key -out authority.pem");

@@ -193,6 +193,20 @@ fn what_is_too_large_for_one_request_goes_up_in_pieces() {
 }
 
 #[test]
+fn a_registry_that_takes_a_part_and_never_goes_on_is_given_up() {
+    let server = registry(|seen, _| match (seen.method.as_str(), seen.header("content-range")) {
+        ("PATCH", None) => Some(Reply::new(500)),
+        ("PATCH", Some(_)) => Some(Reply::new(404)),
+        ("GET", _) => Some(session(204, "/up/3").header("range", "0-99999")),
+        _ => None,
+    });
+    let error = upload(&client(), &server, &[1; 200_000]).err().unwrap();
+    assert!(matches!(error, RegistryError::Server { .. } | RegistryError::NotFound { .. }));
+    let patches = server.seen().iter().filter(|seen| seen.method == "PATCH").count();
+    assert!(patches < 8, "{patches}");
+}
+
+#[test]
 fn an_upload_that_always_fails_ends() {
     let server = registry(|seen, _| (seen.method == "PATCH").then(|| Reply::new(500)));
     let error = upload(&client(), &server, b"abc").err().unwrap();

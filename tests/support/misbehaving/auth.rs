@@ -24,6 +24,7 @@ impl State {
         }
         let uses = self.say(|quirk| match quirk {
             Quirk::AsksToken
+            | Quirk::NewRepositoriesHidden
             | Quirk::TokensForRefresh
             | Quirk::OneRepositoryAToken
             | Quirk::RealmInPlainHttp => Some(usize::MAX),
@@ -31,8 +32,11 @@ impl State {
             _ => None,
         })?;
         let token = shown.and_then(|text| text.strip_prefix("Bearer "));
-        let push = if matches!(seen.method.as_str(), "GET" | "HEAD") { "pull" } else { "push" };
         let mut store = self.store();
+        let reads = matches!(seen.method.as_str(), "GET" | "HEAD");
+        let is_there = store.manifests.keys().any(|(name, _)| name == repository);
+        let hidden = self.has(Quirk::NewRepositoriesHidden) && !is_there;
+        let push = if reads && !hidden { "pull" } else { "push" };
         let fits = token.and_then(|token| store.tokens.get_mut(token)).is_some_and(|token| {
             token.1 += 1;
             let of_it = format!("repository:{repository}:");

@@ -110,7 +110,7 @@ pub(super) fn serve(state: &State, stream: TcpStream) -> io::Result<()> {
                 return io::copy(&mut reader, &mut io::sink()).map(drop);
             }
             Early::Cut(count) => {
-                (&stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                expected(&seen, &stream)?;
                 seen.body = vec![0; count];
                 reader.read_exact(&mut seen.body)?;
                 state.cut(&seen);
@@ -118,9 +118,7 @@ pub(super) fn serve(state: &State, stream: TcpStream) -> io::Result<()> {
                 return stream.shutdown(Shutdown::Both);
             }
         }
-        if seen.header("expect").is_some() {
-            (&stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-        }
+        expected(&seen, &stream)?;
         seen.body = vec![0; seen.length()];
         reader.read_exact(&mut seen.body)?;
         state.store().seen.push(Seen { body: Vec::new(), ..seen.clone() });
@@ -130,6 +128,14 @@ pub(super) fn serve(state: &State, stream: TcpStream) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says that a body may come, to a client that waits for that.
+fn expected(seen: &Seen, mut stream: &TcpStream) -> io::Result<()> {
+    match seen.header("expect") {
+        Some(_) => stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        None => Ok(()),
+    }
 }
 
 /// The first line and the headers; `None` when nothing more comes.

@@ -28,6 +28,8 @@ pub(crate) enum Quirk {
     TokensForRefresh,
     /// No token for two repositories at once: a long header is refused.
     OneRepositoryAToken,
+    /// Tokens; a repository that is not there yet is denied to those who may only read (Docker Hub).
+    NewRepositoriesHidden,
     /// Tokens, from a realm in plain http that nobody allowed.
     RealmInPlainHttp,
     /// Content lies at another origin (a CDN), which answers 400 to whoever shows an `Authorization`.
@@ -96,6 +98,16 @@ pub(crate) enum Quirk {
     BlobsCut,
     /// The referrers API is answered with this status (Artifactory: 406).
     ReferrersAnswer(u16),
+    /// The list of tags is `null`.
+    TagsNull,
+    /// The list of tags comes in pages of two, by a relative `Link`.
+    TagsInPages,
+    /// 400 to pages of more than so many tags.
+    PagesUpTo(usize),
+    /// The second page of a list of tags is at another origin.
+    NextPageElsewhere,
+    /// The second page of a list of tags is the first one.
+    PagesInACircle,
     /// 403 for a tag that is not there (Artifactory).
     AbsentTagsForbidden,
     /// `Content-Type` of another kind than the document.
@@ -133,11 +145,15 @@ struct Store {
     manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     tags: BTreeMap<(String, String), String>,
     uploads: BTreeMap<String, Upload>,
+    /// How many uploads were begun.
+    sessions: usize,
     /// Scope and requests so far of each token.
     tokens: BTreeMap<String, (String, usize)>,
     /// How often each thing that happens a few times only has happened.
     played: BTreeMap<String, usize>,
     seen: Vec<Seen>,
+    /// What anybody may fetch.
+    given: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -182,6 +198,12 @@ impl Misbehaving {
         self.store().seen.clone()
     }
 
+    /// Lays bytes where anybody may fetch them: their address at the other origin.
+    pub(crate) fn give_away(&self, bytes: &[u8]) -> String {
+        self.store().given = bytes.to_vec();
+        format!("http://{}/given/layer", self.elsewhere())
+    }
+
     /// How many of them begin with `method` and have `part` in their path.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         let fits = |seen: &&Seen| seen.method == method && seen.path.contains(part);
@@ -191,6 +213,13 @@ impl Misbehaving {
     /// Forgets what it was asked.
     pub(crate) fn forget(&self) {
         self.store().seen.clear();
+    }
+
+    /// Loses all documents; blobs stay.
+    pub(crate) fn lose_documents(&self) {
+        let mut store = self.store();
+        store.manifests.clear();
+        store.tags.clear();
     }
 
     /// The bytes of the document under a tag.

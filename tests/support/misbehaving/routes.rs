@@ -82,6 +82,9 @@ impl State {
         if seen.path == "/token" {
             return self.token(seen);
         }
+        if seen.path.starts_with("/given/") {
+            return Reply::new(200).body(ANY, self.store().given.clone());
+        }
         let Some(route) = route(&seen.path) else {
             return Reply::new(if seen.path == "/v2/" { 200 } else { 404 });
         };
@@ -102,6 +105,7 @@ impl State {
             ("manifests", "PUT") => self.put(seen, &route),
             ("manifests", _) => self.manifest(seen, &route),
             ("referrers", _) => self.referrers(&route),
+            ("tags", _) => self.tags(seen, &route),
             _ => Reply::new(404),
         }
     }
@@ -144,7 +148,8 @@ impl State {
             }
         }
         let mut store = self.store();
-        let id = format!("session-{}", store.uploads.len());
+        store.sessions += 1;
+        let id = format!("session-{}", store.sessions);
         let repository = route.repository.clone();
         store.uploads.insert(id.clone(), Upload { repository, ..Upload::default() });
         drop(store);
@@ -324,6 +329,9 @@ impl State {
         }
         let mut store = self.store();
         let is_there = |entry: &Value| {
+            if entry.get("urls").is_some() {
+                return true;
+            }
             let key = (route.repository.clone(), entry["digest"].as_str().unwrap().to_owned());
             store.blobs.contains_key(&key) || store.manifests.contains_key(&key)
         };
@@ -377,6 +385,38 @@ impl State {
         self.store().tags.contains_key(&key).then(|| {
             Reply::error(status, "TAG_INVALID", "the tag is immutable and cannot be overwritten")
         })
+    }
+
+    fn tags(&self, seen: &Seen, route: &Route) -> Reply {
+        let size = seen.query.get("n").map(|text| text.parse::<usize>().unwrap());
+        let most = self.say(|quirk| match quirk {
+            Quirk::PagesUpTo(most) => Some(*most),
+            _ => None,
+        });
+        if most.is_some_and(|most| size.is_some_and(|size| size > most)) {
+            return Reply::error(400, "PAGINATION_NUMBER_INVALID", "invalid number of results");
+        }
+        let store = self.store();
+        let of_it = store.tags.keys().filter(|(name, _)| *name == route.repository);
+        let all: Vec<&String> = of_it.map(|(_, tag)| tag).collect();
+        let last = seen.query.get("last");
+        let rest = all.iter().filter(|tag| last.is_none_or(|last| **tag > last));
+        let pages = [Quirk::TagsInPages, Quirk::NextPageElsewhere, Quirk::PagesInACircle];
+        let paged = pages.iter().any(|quirk| self.has(*quirk));
+        let page: Vec<_> = rest.take(if paged { 2 } else { usize::MAX }).collect();
+        let tags = if self.has(Quirk::TagsNull) { Value::Null } else { json!(page) };
+        let body = json!({"name": route.repository, "tags": tags}).to_string().into_bytes();
+        let reply = Reply::new(200).body("application/json", body);
+        let Some(end) = page.last().filter(|end| paged && **end != all.last().unwrap()) else {
+            return reply;
+        };
+        let next = match self.has(Quirk::PagesInACircle) {
+            true => format!("{}?n=1000", seen.path),
+            false => format!("{}?n=1000&last={end}", seen.path),
+        };
+        let there = format!("http://127.0.0.1:{}{next}", self.elsewhere);
+        let next = if self.has(Quirk::NextPageElsewhere) { there } else { next };
+        reply.header("link", format!("<{next}>; rel=\"next\""))
     }
 
     fn lists(&self) -> Option<u16> {

@@ -1,6 +1,7 @@
 //! What was found out about registries, and is worth remembering while the program runs.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ureq::http::Uri;
@@ -12,16 +13,26 @@ const MAX_SESSIONS: usize = 1_000;
 
 /// What a client remembers.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct Notes {
     /// How this machine's own registries are spoken to.
     bases: Mutex<HashMap<String, Uri>>,
     /// Sessions that a registry opened in place of a mount.
     sessions: Mutex<HashMap<(Repository, Digest), Uri>>,
     /// In what pieces a registry takes a blob, in bytes.
     pieces: Mutex<HashMap<String, u64>>,
+    /// Whether whoever reads will write, too.
+    writes: AtomicBool,
 }
 
-impl Known {
+impl Notes {
+    pub(super) fn writes(&self) -> bool {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn learn_writes(&self) {
+        self.writes.store(true, Ordering::Relaxed);
+    }
+
     /// `scheme://host/` of a registry on this machine.
     pub(super) fn base(&self, host: &str) -> Option<Uri> {
         lock(&self.bases).get(host).cloned()

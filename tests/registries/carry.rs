@@ -1,1 +1,0 @@
-//! Whole images through the binary.
