@@ -40,10 +40,10 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.map(|entry| (entry.path().to_owned(), std::fs::read(entry.path()).unwrap())).collect()
 }
 
-/// The memory's files; the lock is none of them.
+/// The memory's files; the lock and the journals of imports are none of them.
 fn memory(work: &Work) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = tree(&work.path(STATE));
-    files.retain(|path, _| !path.ends_with("lock"));
+    files.retain(|path, _| !path.ends_with("lock") && path.extension() != Some("journal".as_ref()));
     files
 }
 
