@@ -25,10 +25,12 @@ pub(crate) const STATE: &str = ".local/state/gapferry";
 /// Files by their names.
 pub(crate) type Tree = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Every file at `root`, or below it, with its content.
+/// Every file at `root`, or below it, with its content; but for the workshop of a layout, which holds
+/// locks and what is staged for the next run.
 pub(crate) fn tree(root: &Path) -> Tree {
     let files = walkdir::WalkDir::new(root).into_iter().filter_map(Result::ok);
     let files = files.filter(|entry| entry.file_type().is_file());
+    let files = files.filter(|entry| entry.path().iter().all(|part| part != ".gapferry"));
     let relative = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
     files.map(|entry| (relative(entry.path()), std::fs::read(entry.path()).unwrap())).collect()
 }
