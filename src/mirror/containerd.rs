@@ -10,28 +10,23 @@ impl Site<'_> {
     pub(super) fn containerd(&self, limits: &mut Vec<Limit>) -> Vec<File> {
         let mut files = Vec::new();
         for (name, host) in &self.hosts {
-            let mut own = Vec::new();
             if *name == self.endpoint && host.common() == Some("") {
                 continue;
             }
-            let limit = |name: String, why: String| Limit { form: Form::Containerd, name, why };
-            match host.common() {
-                None => own.push(limit(
-                    (*name).to_owned(),
-                    "its repositories are not below one path at the site; there is no file for it"
-                        .to_owned(),
-                )),
-                Some(below) => {
-                    let strangers = self.strangers(name, below).filter(|_| host.whole.is_none());
-                    own.extend(Limit::wider(Form::Containerd, name, strangers));
-                    if host.changes_tags() {
-                        own.push(Limit::tags(Form::Containerd, (*name).to_owned()));
-                    }
-                    let path = format!("containerd/certs.d/{}/hosts.toml", directory(name));
-                    let text = self.head(&own) + &self.hosts_toml(name, host, below);
-                    files.push(File { path, text });
-                }
+            let Some(below) = host.common() else {
+                let why =
+                    "its repositories are not below one path at the site; there is no file for it";
+                let name = (*name).to_owned();
+                limits.push(Limit { form: Form::Containerd, name, why: why.to_owned() });
+                continue;
+            };
+            let strangers = self.strangers(name, below).filter(|_| host.whole.is_none());
+            let mut own = Vec::from_iter(Limit::wider(Form::Containerd, name, strangers));
+            if host.changes_tags() {
+                own.push(Limit::tags(Form::Containerd, (*name).to_owned()));
             }
+            let path = format!("containerd/certs.d/{}/hosts.toml", directory(name));
+            files.push(File { path, text: self.head(&own) + &self.hosts_toml(name, host, below) });
             limits.extend(own);
         }
         files
