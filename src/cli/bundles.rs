@@ -176,7 +176,7 @@ impl TrustArgs {
 pub struct PackagingArgs {
     /// Where to write: FILE.tar is one archive, anything else a directory
     #[arg(short, long, value_name = "OUT", required_unless_present = "media")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Write volumes to all these directories, each on a medium of its own, as much to each as is free
     /// there, or SIZE of it (repeatable, or with commas)
     #[arg(long, value_name = "DIR[=SIZE]", value_delimiter = ',', conflicts_with = "out")]
@@ -219,12 +219,6 @@ impl PackagingArgs {
             None if self.out().extension().is_some_and(|kind| kind == "tar") => Packaging::Archive,
             None => Packaging::Directory,
         }
-    }
-
-    /// Onto media alone.
-    #[cfg(test)]
-    pub fn of_media(media: Vec<MediumArg>) -> PackagingArgs {
-        PackagingArgs { out: None, media, volume_size: None }
     }
 
     /// Where the bundle is written, or the first medium of it.

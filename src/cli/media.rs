@@ -223,7 +223,7 @@ mod tests {
 
     fn args(media: &str) -> PackagingArgs {
         let media = media.split(',').map(|it| it.parse().unwrap()).collect();
-        PackagingArgs::of_media(media)
+        PackagingArgs { out: None, media, volume_size: None }
     }
 
     #[test]
