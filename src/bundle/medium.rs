@@ -44,9 +44,8 @@ pub struct Medium {
     pieces: BTreeMap<BundlePath, Piece>,
     /// One file a number.
     volumes: BTreeMap<u32, PathBuf>,
-    /// What the lists of volumes say.
-    listings: BTreeSet<Option<u32>>,
-    listing: Option<Vec<u8>>,
+    /// Lists of volumes. They are read when somebody asks what they say, and not before.
+    listings: Vec<PathBuf>,
     companions: Vec<PathBuf>,
     /// Volumes may be cut short or unreadable from some byte on.
     lenient: bool,
@@ -220,16 +219,17 @@ impl Medium {
     /// How many volumes there are, according to `volumes.txt`. Nobody signed it: good for messages.
     /// `None` when it says nothing, or something that cannot be.
     pub fn volume_count(&self) -> Option<u32> {
-        let last = self.volumes.last_key_value().map_or(0, |(number, _)| *number);
-        match self.listings.iter().collect::<Vec<_>>()[..] {
-            [Some(count)] if *count >= last => Some(*count),
-            _ => None,
-        }
+        listed(&self.listing()?)
     }
 
-    /// `volumes.txt`, when it says something that can be.
-    pub fn listing(&self) -> Option<&[u8]> {
-        self.listing.as_deref().filter(|_| self.volume_count().is_some())
+    /// `volumes.txt`, if it says something that can be, and all copies say the same.
+    pub fn listing(&self) -> Option<Vec<u8>> {
+        let (first, others) = self.listings.split_first()?;
+        let read = |path: &PathBuf| files::read_capped(path, MAX_LISTING).ok();
+        let text = read(first)?;
+        let last = self.volumes.last_key_value().map_or(0, |(number, _)| *number);
+        let can_be = listed(&text)? >= last;
+        (can_be && others.iter().all(|other| read(other).as_ref() == Some(&text))).then_some(text)
     }
 
     /// The volumes that were not found: of as many as there are, or up to the last that was found.
@@ -270,7 +270,7 @@ impl Medium {
             if name == "blobs" {
                 self.blobs(&shared)?;
             } else if name == LISTING {
-                self.read_listing(&entry.path())?;
+                self.listings.push(entry.path());
             } else if volume_number(name).is_some() {
                 self.archive(&entry.path())?;
             } else if let Ok(path) = name.parse() {
@@ -281,17 +281,6 @@ impl Medium {
                 return Err(extra());
             }
         }
-        Ok(())
-    }
-
-    /// What is too long to be a list of volumes tells nothing.
-    fn read_listing(&mut self, path: &Path) -> Result<(), MediumError> {
-        let mut text = Vec::new();
-        let read = files::open(path)?.take(MAX_LISTING + 1).read_to_end(&mut text);
-        read.map_err(|error| FileError::io("read", path, error))?;
-        let count = listed(&text).filter(|_| text.len() as u64 <= MAX_LISTING);
-        self.listings.insert(count);
-        self.listing = count.map(|_| text);
         Ok(())
     }
 

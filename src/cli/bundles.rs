@@ -234,7 +234,7 @@ impl TrustArgs {
 pub struct PackagingArgs {
     /// Where to write: FILE.tar is one archive, anything else a directory
     #[arg(short, long, value_name = "OUT", required_unless_present = "media")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Write volumes to all these directories, each on a medium of its own, as much to each as is free
     /// there, or SIZE of it (repeatable, or with commas)
     #[arg(long, value_name = "DIR[=SIZE]", value_delimiter = ',',
@@ -285,12 +285,6 @@ impl PackagingArgs {
     pub fn limit(&self) -> Option<u64> {
         // What fits FAT32 is a byte less than what people say.
         self.volume_size.map(|size| if size == FAT_LIMIT + 1 { FAT_LIMIT } else { size })
-    }
-
-    /// Onto media alone.
-    #[cfg(test)]
-    pub fn of_media(media: Vec<MediumArg>) -> PackagingArgs {
-        PackagingArgs { out: None, media, volume_size: None, parity: ParityArgs::default() }
     }
 
     /// Where the bundle is written, or the first medium of it.

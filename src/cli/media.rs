@@ -113,6 +113,23 @@ pub fn check(
     Err(failure.hint("name more or larger media; or choose another --volume-size"))
 }
 
+/// Refuses to go on with media that have not `needed` bytes free together.
+///
+/// # Errors
+/// `no-space`.
+pub fn check_rest(spread: &Spread, needed: u64) -> Result<(), Failure> {
+    let spaces = spread.rooms.iter().filter_map(|room| Space::at(&room.root).ok());
+    let free: Free = spaces.map(|it| (it.device, it.free.unwrap_or(u64::MAX))).collect();
+    let free = free.into_values().fold(0, u64::saturating_add);
+    if free >= needed {
+        return Ok(());
+    }
+    let (needed, free) = (bytes(needed), bytes(free));
+    let message = format!("needs {needed} more, and {free} are free on all media together");
+    let failure = Failure::new(Exit::Failed, "no-space", message);
+    Err(failure.hint("remove what else is on them, or begin anew on others with --restart"))
+}
+
 /// Which volumes lie on which medium.
 pub fn labels(args: &PackagingArgs, medium: &Medium) -> Labels {
     let on = |root: &PathBuf| {
@@ -206,7 +223,7 @@ mod tests {
 
     fn args(media: &str) -> PackagingArgs {
         let media = media.split(',').map(|it| it.parse().unwrap()).collect();
-        PackagingArgs::of_media(media)
+        PackagingArgs { out: None, media, volume_size: None }
     }
 
     #[test]

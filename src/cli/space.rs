@@ -73,19 +73,19 @@ impl SpaceArgs {
         if self.no_space_check {
             return Ok(());
         }
-        let (new, peak) = (needs.new(plan), needs.scratch(plan));
+        let (new, peak) = (needs.lacking(plan), needs.scratch(plan));
         let documents = plan.documents.values().map(|document| document.raw().len() as u64);
         let beside = if needs.is_beside() { peak } else { 0 };
         let fits = match (needs.spread, needs.packaging) {
             // What was begun has the rooms that it had then; what it wrote lies in them.
             (Some(spread), Packaging::Volumes { limit }) => {
+                let rest = new.iter().copied().fold(0, u64::saturating_add);
+                let rest = rest.saturating_sub(needs.begun(plan));
+                let goes_on = needs.journal.map_or(Ok(()), |_| media::check_rest(spread, rest));
                 let blobs = plan.blobs.iter().map(|blob| &blob.descriptor);
                 let blobs = blobs.filter(|blob| needs.bases.blob(blob).is_none());
-                media::check(
-                    spread,
-                    (limit, needs.in_turn),
-                    documents.chain(blobs.map(|blob| blob.size)),
-                )
+                let sizes = documents.chain(blobs.map(|blob| blob.size));
+                goes_on.and_then(|()| media::check(spread, (limit, needs.in_turn), sizes))
             }
             (_, packaging) => {
                 let files = new.iter().copied().chain(documents);
@@ -133,11 +133,11 @@ impl Needs<'_> {
             return 0;
         }
         let space = Space::at(self.scratch.unwrap_or(self.out));
-        export::scratch_peak(&self.new(plan), self.jobs, space.map_or(1, |space| space.block))
+        export::scratch_peak(&self.lacking(plan), self.jobs, space.map_or(1, |space| space.block))
     }
 
     /// The sizes of all blobs, in bytes: nothing of those that need not be written.
-    fn new(&self, plan: &Plan) -> Vec<u64> {
+    fn lacking(&self, plan: &Plan) -> Vec<u64> {
         let is_aboard = |at: usize, blob: &PlannedBlob| {
             self.journal.is_some_and(|journal| journal.says(at, blob))
         };
@@ -161,7 +161,12 @@ impl Needs<'_> {
         let blobs = plan.blobs.iter().enumerate();
         let aboard = blobs.filter(|(at, blob)| journal.says(*at, blob));
         let aboard = aboard.fold(0, |sum: u64, (_, blob)| sum.saturating_add(blob.descriptor.size));
-        let unfinished = files::unfinished_bytes(self.out);
+        let unfinished = match self.spread {
+            None => files::unfinished_bytes(self.out),
+            Some(spread) => {
+                spread.rooms.iter().map(|room| files::unfinished_bytes(&room.root)).sum()
+            }
+        };
         match self.packaging {
             // What is whole has its name.
             Packaging::Directory => unfinished,

@@ -149,7 +149,7 @@ pub fn write(
 /// The same with a writer whose media are changed. It is not taken up when it is interrupted.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_in_turn(
     plan: &Plan,
     sources: &Opener,

@@ -117,7 +117,7 @@ impl Copying<'_> {
     /// [`StageError::File`].
     pub fn listing(&self, source: &Medium) -> Result<(), StageError> {
         match source.listing() {
-            Some(text) => Ok(files::write_atomic(&self.to.join(LISTING), text)?),
+            Some(text) => Ok(files::write_atomic(&self.to.join(LISTING), &text)?),
             None => Ok(()),
         }
     }

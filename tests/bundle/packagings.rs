@@ -152,7 +152,8 @@ fn what_is_read_back_is_asked_of_the_medium() {
             }
             false => vec![work.path(out)],
         };
-        for path in written {
+        // Nobody reads the list of volumes when nothing is missing.
+        for path in written.into_iter().filter(|path| !path.ends_with("volumes.txt")) {
             let of = format!("<{}>", path.canonicalize().unwrap().display());
             let at = |from: usize, call: &str| {
                 let fits = |line: &&str| line.contains(call) && line.contains(&of);

@@ -199,7 +199,8 @@ fn packaging() -> Vec<Case> {
             ]),
         case(27, RP, "names that one file system holds apart and another does not: none is written or taken")
             .vectors(&["blob-upper-case"])
-            .live(medium::names_in_lower_case),
+            .live(medium::names_in_lower_case)
+            .also(&["tests/media/filesystems.rs::fat_takes_every_name"]),
         case(28, RP, "a medium that can only be read passes; one that is named as the target is left alone")
             .live(medium::read_only)
             .live(medium::named_as_target),
@@ -283,7 +284,10 @@ fn crashes() -> Vec<Case> {
     vec![
         case(53, S, "an export that is killed at any system call: no seal before all is there")
             .live(crash::export_killed)
-            .also(&["tests/interrupted/kills.rs::killed_at_a_thousand_calls"]),
+            .also(&[
+                "tests/interrupted/kills.rs::killed_at_a_thousand_calls",
+                "tests/media/spreading.rs::killed_it_goes_on_and_no_seal_comes_before_the_last_volume",
+            ]),
         case(54, S, "an import that is killed: no tag before its blobs")
             .live(crash::import_killed)
             .also(&[
@@ -293,6 +297,7 @@ fn crashes() -> Vec<Case> {
             ]),
         case(55, S, "no space left at any write").live(crash::no_space).also(&[
             "tests/bundle/failures.rs::a_medium_that_is_full",
+            "tests/media/filesystems.rs::a_full_disk_seals_nothing_and_with_more_room_it_goes_on",
             "tests/interrupted/imports.rs::faults_at_many_calls",
         ]),
         case(56, S, "what was written cannot be synced: nothing is sealed or tagged")

@@ -91,6 +91,31 @@ fn two_disks_are_filled_as_far_as_they_go() {
     assert!(content(&a.place).is_empty() && content(&small.place).is_empty());
 }
 
+/// What was begun on several media has the places that it had, and asks for the room that it lacks.
+#[test]
+fn media_that_filled_up_meanwhile_are_told() {
+    let work = Work::new();
+    layout(&work, &[&[900_000; 6], &[900_000; 6]]);
+    let line = export(2, "--media a,b --volume-size 3MiB --store-layers");
+    let last = gapferry::oci::Digest::of(&super::noise(900_000, 206)).hex();
+    let last = work.path("layout/blobs/sha256").join(last);
+    std::fs::rename(&last, work.path("away")).unwrap();
+    let (a, b) = (Mounted::ext4(&work, "a", 10 * MIB), Mounted::ext4(&work, "b", 10 * MIB));
+    work.refused(&line, 1, "not-found");
+    std::fs::rename(work.path("away"), &last).unwrap();
+    let free = |disk: &Mounted| {
+        let said = rustix::fs::statvfs(&disk.place).unwrap();
+        said.f_bavail * said.f_frsize
+    };
+    let fillers = [&a, &b].map(|disk| disk.fill(free(disk) - 100_000));
+    let message = work.refused(&line, 1, "no-space");
+    // One layer, and not the eleven that are there.
+    assert!(message.starts_with("needs 86") && message.contains(" KiB more, and "), "{message}");
+    fillers.iter().for_each(|filler| std::fs::remove_file(filler).unwrap());
+    work.ok(&line);
+    work.ok(&format!("verify a b {TRUST}"));
+}
+
 #[test]
 fn fat_takes_every_name() {
     let work = Work::new();

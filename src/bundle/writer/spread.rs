@@ -158,7 +158,7 @@ mod tests {
         // A small one goes back to a medium that is there, and not to one that is gone.
         let mixed = |in_turn| spread(&[4096, 4096]).plan(4096, [1000, 2000, 1], in_turn);
         assert_eq!(mixed(false), on(&[3584, 3584], 2, 0));
-        assert_eq!(mixed(true), on(&[2560, 4608], 2, 0));
+        assert_eq!(mixed(true), on(&[2560, 3584], 2, 1));
         // Too large for a volume, though not for the medium.
         assert_eq!(spread(&[1 << 20]).plan(4096, [4000, 1], false), on(&[2048], 1, 4000));
     }
