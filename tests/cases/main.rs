@@ -19,6 +19,7 @@ mod medium;
 #[path = "../vectors/packed.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod packed;
+mod parity;
 mod reads;
 mod seal;
 mod seen;
