@@ -4,6 +4,7 @@ use gapferry::bundle::{self, Catalog, Lading, Seal, Sums};
 use gapferry::chunk::ChunkIndex;
 use gapferry::layout::Index;
 use gapferry::oci::{Descriptor, Digest, Manifest, MediaType};
+use gapferry::parity;
 
 pub fn seal(data: &[u8]) {
     if let Ok(seal) = Seal::parse(data) {
@@ -41,6 +42,16 @@ pub fn chunks(data: &[u8]) {
 pub fn index(data: &[u8]) {
     let _ = Index::parse(data);
     let _ = bundle::check_index_json(data, &[]);
+}
+
+/// The index of parity: the bytes as its text, and as a file of parity beside a bundle.
+pub fn parity(data: &[u8]) {
+    if let Ok((index, length)) = parity::Index::parse(data) {
+        assert_eq!(index.text().as_bytes(), &data[..length]);
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("parity-0001.rs"), data).expect("a file");
+    let _ = parity::Survey::look(&[directory.path().to_owned()], Digest::of(b""));
 }
 
 /// A manifest or an index under each media type; the first byte chooses.

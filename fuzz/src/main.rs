@@ -28,6 +28,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("catalog", heads::catalog),
     ("chunks", heads::chunks),
     ("index", heads::index),
+    ("parity", heads::parity),
     ("manifest", heads::manifest),
     ("bundle-archive", archives::bundle),
     ("oci-archive", archives::oci),

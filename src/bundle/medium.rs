@@ -70,7 +70,9 @@ enum Place {
 }
 
 /// An archive, or a file that is read through something of its own, and its name for people.
-type Archive = (PathBuf, Box<dyn ReadAt>);
+pub(super) type Archive = (PathBuf, Box<dyn ReadAt>);
+/// A file of a bundle within another: its name, where it begins there, and its size.
+pub(super) type Member = (BundlePath, u64, u64);
 
 /// Why what lies on a medium is not taken for a bundle.
 #[derive(Debug, thiserror::Error)]
@@ -172,13 +174,11 @@ impl Medium {
         medium.complete(&[])
     }
 
-    /// Pieces of files: each with its name, its place in the file and its size.
-    pub(super) fn of(
-        files: Vec<(PathBuf, Box<dyn ReadAt>, Vec<(BundlePath, u64, u64)>)>,
-    ) -> Result<Medium, MediumError> {
+    /// What was found in these files.
+    pub(super) fn of(files: Vec<(Archive, Vec<Member>)>) -> Result<Medium, MediumError> {
         let mut medium = Medium::default();
-        for (path, content, pieces) in files {
-            let archive = Arc::new((path, content));
+        for (archive, pieces) in files {
+            let archive = Arc::new(archive);
             for (path, offset, size) in pieces {
                 let place = Place::Member { archive: archive.clone(), offset };
                 medium.add(path, Piece { place, size })?;

@@ -7,9 +7,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::medium::{Medium, MediumError};
+use super::medium::{Medium, MediumError, Member};
 use super::part::{Part, ReadAt};
-use super::path::BundlePath;
 use super::ustar;
 
 /// Bytes that are looked through at a time.
@@ -37,7 +36,7 @@ impl Remains {
     }
 
     /// The members of an archive that are whole, with their places and sizes.
-    fn members(&self) -> Vec<(BundlePath, u64, u64)> {
+    fn members(&self) -> Vec<Member> {
         let mut members = Vec::new();
         let mut offset = 0;
         while let Some((name, at, size)) = self.next(offset) {
@@ -50,7 +49,7 @@ impl Remains {
     }
 
     /// The first header from `offset` on.
-    fn next(&self, mut offset: u64) -> Option<(BundlePath, u64, u64)> {
+    fn next(&self, mut offset: u64) -> Option<Member> {
         let mut run = vec![0; RUN as usize];
         while offset + ustar::BLOCK <= self.size {
             if let Some(lost) = self.lost.iter().find(|lost| lost.contains(&offset)) {
@@ -88,7 +87,7 @@ impl Medium {
                 Part::File(_) => Vec::new(),
                 Part::Archive | Part::Volume(_) => part.members(),
             };
-            pieces.push((part.path, part.content, found));
+            pieces.push(((part.path, part.content), found));
         }
         Medium::of(pieces)
     }

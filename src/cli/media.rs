@@ -220,10 +220,11 @@ pub fn labels_json(labels: &Labels) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::parity::ParityArgs;
 
     fn args(media: &str) -> PackagingArgs {
         let media = media.split(',').map(|it| it.parse().unwrap()).collect();
-        PackagingArgs { out: None, media, volume_size: None }
+        PackagingArgs { out: None, media, volume_size: None, parity: ParityArgs::default() }
     }
 
     #[test]

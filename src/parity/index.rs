@@ -99,9 +99,12 @@ impl Index {
 
     fn is_possible(&self) -> bool {
         let sorted = |names: Vec<String>| names.windows(2).all(|pair| pair[0] < pair[1]);
+        // Nothing is reckoned with before its parts are known to be sound.
+        if !self.geometry.is_possible() {
+            return false;
+        }
         let blocks = self.blocks();
-        self.geometry.is_possible()
-            && self.parts.len() <= MAX_PARTS
+        self.parts.len() <= MAX_PARTS
             && self.signatures.len() <= MAX_SIGNATURES
             && (1..=MAX_PARITY_FILES).contains(&self.files.len())
             && self.files.iter().all(|rows| (1..=self.geometry.parity).contains(rows))

@@ -27,6 +27,8 @@ use crate::report::Progress;
 
 /// Bytes that are read in a row while looking for damage, at least.
 const RUN: u64 = 1 << 20;
+/// How many sectors of parity may fail, for a run, between being looked at and being used.
+const TRIES: usize = 16;
 /// The most copies of a file that are looked at.
 const MAX_COPIES: usize = 100;
 
@@ -280,7 +282,7 @@ impl Work<'_> {
     fn make(&self, run: &Run, whole: &Run, group: u64) -> Result<bool, ParityError> {
         // Sectors that were read a moment ago, and cannot be read any more.
         let mut gone = BTreeSet::new();
-        loop {
+        while gone.len() < TRIES {
             let rows = self.rows(run, &gone);
             if rows.len() < run.missing.len() {
                 return Ok(false);
@@ -290,6 +292,7 @@ impl Work<'_> {
                 Some(row) => gone.insert(row),
             };
         }
+        Ok(false)
     }
 
     /// Rows of parity that are good for all groups of a run, as many as it takes.

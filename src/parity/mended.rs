@@ -70,6 +70,16 @@ struct View {
     part: usize,
 }
 
+/// A file of the bundle, to be read.
+struct Opened {
+    part: Part,
+    /// Its name for people.
+    path: PathBuf,
+    size: u64,
+    content: Box<dyn ReadAt>,
+    is_corrected: bool,
+}
+
 impl ReadAt for View {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.content.read_at(self.part, buffer, offset)
@@ -113,11 +123,8 @@ impl Mended {
     /// # Errors
     /// Every [`MediumError`].
     pub fn medium(&self) -> Result<Medium, MediumError> {
-        Medium::over(
-            self.files()?
-                .into_iter()
-                .map(|(part, path, size, content, _)| (part, path, size, content)),
-        )
+        let files = self.files()?.into_iter();
+        Medium::over(files.map(|file| (file.part, file.path, file.size, file.content)))
     }
 
     /// The files that are whole, and those members of archives that are: for a report.
@@ -125,7 +132,7 @@ impl Mended {
     /// # Errors
     /// Every [`MediumError`].
     pub fn remaining(&self) -> Result<Medium, MediumError> {
-        let remains = |(part, path, size, content, _)| {
+        let remains = |Opened { part, path, size, content, .. }| {
             let lost = self.lost.iter().filter(|stretch| stretch.part == part);
             let lost = lost.map(|it| it.offset..it.offset + it.length).collect();
             Remains { part, path, size, content, lost }
@@ -133,28 +140,21 @@ impl Mended {
         Medium::remaining(self.files()?.into_iter().map(remains))
     }
 
-    /// Every file: its name for people, its size, its content, and whether it was corrected.
-    #[allow(clippy::type_complexity)] // One use, and a name would not say more.
-    fn files(&self) -> Result<Vec<(Part, PathBuf, u64, Box<dyn ReadAt>, bool)>, FileError> {
+    fn files(&self) -> Result<Vec<Opened>, FileError> {
         let mut all = Vec::new();
         for (at, located) in self.content.input.parts.iter().enumerate() {
-            let view: Box<dyn ReadAt> = Box::new(View { content: self.content.clone(), part: at });
-            let corrected = self.corrected.iter().any(|stretch| stretch.part == located.part);
-            all.push((
-                located.part,
-                path(located.part, &located.copies),
-                located.size,
-                view,
-                corrected,
-            ));
+            let (part, size) = (located.part, located.size);
+            let content = Box::new(View { content: self.content.clone(), part: at });
+            let is_corrected = self.corrected.iter().any(|stretch| stretch.part == part);
+            let path = path(part, &located.copies);
+            all.push(Opened { part, path, size, content, is_corrected });
         }
         for (part, copy) in &self.others {
             let file = files::open_beneath(&copy.root, &copy.relative)?;
-            let size = file
-                .metadata()
-                .map_err(|error| FileError::io("inspect", &copy.path(), error))?
-                .len();
-            all.push((*part, copy.path(), size, Box::new(file), false));
+            let inspect = |error| FileError::io("inspect", &copy.path(), error);
+            let size = file.metadata().map_err(inspect)?.len();
+            let (content, path) = (Box::new(file), copy.path());
+            all.push(Opened { part: *part, path, size, content, is_corrected: false });
         }
         Ok(all)
     }
@@ -181,13 +181,15 @@ impl Mended {
             return Err(ParityError::Exists(out.to_owned()));
         }
         let mut files = self.files()?;
-        files.retain(|(.., corrected)| *corrected || !only_corrected);
-        files.sort_by_key(|(part, ..)| *part == Part::File(HeadFile::Seal.into()));
-        progress.begin("writing", files.iter().map(|(_, _, size, ..)| size).sum());
-        for (part, from, size, content, _) in files {
-            let to =
-                if part == Part::Archive { out.to_owned() } else { out.join(part.to_string()) };
-            copy(&from, content.as_ref(), size, &to, progress)?;
+        files.retain(|file| file.is_corrected || !only_corrected);
+        files.sort_by_key(|file| file.part == Part::File(HeadFile::Seal.into()));
+        progress.begin("writing", files.iter().map(|file| file.size).sum());
+        for file in files {
+            let to = match file.part {
+                Part::Archive => out.to_owned(),
+                part => out.join(part.to_string()),
+            };
+            copy(&file, &to, progress)?;
         }
         progress.end();
         Ok(())
@@ -199,26 +201,20 @@ pub(super) fn path(part: Part, copies: &[Copy]) -> PathBuf {
     copies.first().map_or_else(|| PathBuf::from(part.to_string()), Copy::path)
 }
 
-fn copy(
-    from: &Path,
-    content: &dyn ReadAt,
-    size: u64,
-    to: &Path,
-    progress: &dyn Progress,
-) -> Result<(), FileError> {
+fn copy(from: &Opened, to: &Path, progress: &dyn Progress) -> Result<(), FileError> {
     files::create_directories(&files::parent(to))?;
     let file = AtomicFile::create(to)?;
     let mut buffer = vec![0; 1 << 20];
     let mut offset = 0;
-    while offset < size {
-        let count = usize::try_from(size - offset).unwrap_or(usize::MAX).min(buffer.len());
-        content
-            .read_exact_at(&mut buffer[..count], offset)
-            .map_err(|error| FileError::io("read", from, error))?;
-        let written = file.as_file().write_all_at(&buffer[..count], offset);
+    while offset < from.size {
+        let left = usize::try_from(from.size - offset).unwrap_or(usize::MAX);
+        let run = &mut buffer[..left.min(1 << 20)];
+        let read = from.content.read_exact_at(run, offset);
+        read.map_err(|error| FileError::io("read", &from.path, error))?;
+        let written = file.as_file().write_all_at(run, offset);
         written.map_err(|error| FileError::io("write", to, error))?;
-        offset += count as u64;
-        progress.advance(count as u64);
+        offset += run.len() as u64;
+        progress.advance(run.len() as u64);
     }
     file.commit()?;
     files::sync_directory(&files::parent(to))

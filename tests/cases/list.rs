@@ -2,7 +2,7 @@
 
 use crate::seen::{How, Seen};
 use crate::table::{Row, assert_test};
-use crate::{content, crash, export, fresh, log, medium, registries, seal, vector};
+use crate::{content, crash, export, fresh, log, medium, parity, registries, seal, vector};
 
 /// A case, and what plays it.
 pub(crate) struct Case {
@@ -72,7 +72,7 @@ impl Case {
 /// The cases in the order of their numbers.
 pub(crate) fn all() -> Vec<Case> {
     let mut groups =
-        vec![trust(), freshness(), packaging(), parity(), contents(), documents(), crashes()];
+        vec![trust(), freshness(), packaging(), protection(), contents(), documents(), crashes()];
     groups.push(registries::cases());
     let cases: Vec<Case> = groups.into_iter().flatten().collect();
     assert!(cases.iter().map(|case| case.number).eq(1..=96), "a case is missing or twice");
@@ -213,14 +213,36 @@ fn packaging() -> Vec<Case> {
     ]
 }
 
-fn parity() -> Vec<Case> {
+fn protection() -> Vec<Case> {
     vec![
-        case(31, NOT_YET, "damage up to what parity mends"),
-        case(32, NOT_YET, "one block more than parity mends"),
-        case(33, NOT_YET, "the parity itself is damaged"),
-        case(34, NOT_YET, "parity of another bundle"),
-        case(35, NOT_YET, "sectors that cannot be read, mended by parity"),
-        case(36, NOT_YET, "a whole volume is gone, and one of parity is there"),
+        case(31, P, "damage up to what parity mends").live(parity::up_to_the_limit).also(&[
+            "tests/parity/damage.rs::all_that_parity_repairs_in_every_group",
+            "tests/parity/damage.rs::a_run_of_bad_sectors_anywhere",
+            "tests/parity/damage.rs::files_are_lost",
+        ]),
+        case(32, R, "one block more than parity mends: what is lost is named, with its images")
+            .live(parity::past_the_limit)
+            .also(&[
+                "tests/parity/damage.rs::one_block_more_than_parity_repairs",
+                "tests/parity/damage.rs::the_images_that_are_lost_are_named",
+            ]),
+        case(33, P, "the parity itself is damaged").live(parity::damaged_parity).also(&[
+            "tests/parity/parity.rs::every_page_of_the_index_has_another_copy",
+            "tests/parity/parity.rs::parity_with_bad_sectors_still_repairs",
+            "tests/parity/parity.rs::parity_that_was_cut_off_or_goes_on",
+        ]),
+        case(34, R, "parity of another bundle")
+            .live(parity::parity_of_another)
+            .also(&["tests/parity/foreign.rs::parity_of_another_bundle_is_refused"]),
+        case(35, P, "sectors that cannot be read, mended by parity")
+            .live(parity::unreadable_sectors)
+            .also(&[
+                "tests/parity/sectors.rs::sectors_that_cannot_be_read_are_repaired",
+                "tests/parity/sectors.rs::a_file_that_cannot_be_read_at_all",
+            ]),
+        case(36, P, "a whole volume is gone, and one of parity is there")
+            .live(parity::volume_is_lost)
+            .also(&["tests/parity/volumes.rs::any_two_of_all_volumes_may_be_lost"]),
     ]
 }
 

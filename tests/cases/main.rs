@@ -20,6 +20,7 @@ mod misbehaving;
 #[path = "../vectors/packed.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod packed;
+mod parity;
 mod reads;
 mod registries;
 mod seal;

@@ -8,6 +8,8 @@ mod command;
 
 mod damage;
 mod foreign;
+#[cfg(feature = "slow-tests")]
+mod large;
 mod parity;
 mod sectors;
 mod volumes;
