@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 30] = [
+const SUBCOMMANDS: [&str; 37] = [
     "key",
     "key new",
     "key show",
@@ -32,6 +32,13 @@ const SUBCOMMANDS: [&str; 30] = [
     "repack",
     "unpack",
     "drill",
+    "log",
+    "log show",
+    "log verify",
+    "log prove",
+    "log check-proof",
+    "log export",
+    "log checkpoint",
     "diff",
     "policy",
     "policy check",

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gapferry::audit;
 use gapferry::bundle::{Catalog, Lading, Seal, Sums};
 use gapferry::drill::Record;
 use gapferry::memory::Memory;
+use gapferry::oci::Digest;
 use gapferry::policy::{Policy, PolicyError};
 use gapferry::select::Lock;
 use gapferry::trust::Document;
@@ -44,6 +46,13 @@ fn the_examples_are_what_they_are_said_to_be() {
     assert_eq!(Lock::parse("lock.md", lock.as_bytes()).unwrap().images().len(), 1);
     let memory = example("memory.md", "memory");
     assert_eq!(Memory::parse(memory.as_bytes(), None).unwrap().to_bytes(), memory.as_bytes());
+    let log = example("log.md", "log");
+    let mut before = None;
+    for line in log.split_inclusive('\n') {
+        let record = audit::Record::parse(line.as_bytes()).unwrap();
+        assert_eq!(record.previous, before);
+        before = Some(Digest::of(line.as_bytes()));
+    }
     let record = example("drill.md", "drill");
     assert_eq!(Record::parse(record.as_bytes()).unwrap().to_bytes(), record.as_bytes());
     let catalog = example("catalog.md", "catalog");

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use super::chain::{Chain, Tail};
 use super::checkpoint::{Checkpoint, MAX_CHECKPOINT_SIZE};
-use super::record::{Event, Record};
 use super::proof::Proof;
+use super::record::{Event, Record};
 use super::{AuditError, Fault, MAX_LINE, MAX_LOG_SIZE, tree};
 use crate::files::{self, FileError};
 use crate::oci::Digest;
@@ -221,9 +221,7 @@ impl Log {
             let (path, number) = (self.path.clone(), self.chain.size + 1);
             return match tail {
                 Tail::Whole => Ok(()),
-                Tail::Torn(_) => {
-                    Err(AuditError::Record { path, number, fault: Fault::Malformed })
-                }
+                Tail::Torn(_) => Err(AuditError::Record { path, number, fault: Fault::Malformed }),
             };
         }
         let (bytes, digest) = (torn.len() as u64, Digest::of(&torn));

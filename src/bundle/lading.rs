@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::record::TransferRecord;
 use crate::oci::{PinnedImage, json};
 
 /// The largest lading, in bytes.
@@ -23,9 +24,12 @@ pub struct Lading {
     pub tool: String,
     /// Every image, sorted by name.
     pub images: Vec<PinnedImage>,
-    /// The place of the transfer record. This version writes none and passes over what is there.
+    /// The transfer record as it stands there, of whatever version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     record: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The same, read, if it is of a version that is known.
+    #[serde(skip)]
+    transfer: Option<TransferRecord>,
 }
 
 /// Why a lading is refused. Always the input's fault.
@@ -43,13 +47,26 @@ pub enum LadingError {
     /// The first document of an image is not its root.
     #[error("lading.json gives {0} no root document")]
     Root(String),
+    /// The transfer record is malformed.
+    #[error("the transfer record in lading.json is malformed: {}", .0.escape_debug())]
+    Record(String),
 }
 
 impl Lading {
     /// A lading of `images`, which it sorts by name.
     pub fn new(tool: &str, mut images: Vec<PinnedImage>) -> Lading {
         images.sort_by(|a, b| a.name.cmp(&b.name));
-        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images, record: None }
+        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images, record: None, transfer: None }
+    }
+
+    /// The same with a transfer record.
+    pub fn with_record(self, record: Option<TransferRecord>) -> Lading {
+        Lading { record: record.as_ref().map(TransferRecord::to_map), transfer: record, ..self }
+    }
+
+    /// The transfer record, if there is one of a version that is known.
+    pub fn record(&self) -> Option<&TransferRecord> {
+        self.transfer.as_ref()
     }
 
     /// The file's bytes: JSON with two spaces of indentation and a last line feed.
@@ -64,7 +81,7 @@ impl Lading {
     /// # Errors
     /// Every [`LadingError`].
     pub fn parse(bytes: &[u8]) -> Result<Lading, LadingError> {
-        let lading: Lading = json::parse(bytes)?;
+        let mut lading: Lading = json::parse(bytes)?;
         if lading.gapferry != FORMAT {
             return Err(LadingError::Format(lading.gapferry.chars().take(100).collect()));
         }
@@ -78,6 +95,8 @@ impl Lading {
             }
             names.insert(&image.name);
         }
+        let read = |map| TransferRecord::parse(map, &lading.images).map_err(LadingError::Record);
+        lading.transfer = lading.record.as_ref().map(read).transpose()?.flatten();
         Ok(lading)
     }
 }

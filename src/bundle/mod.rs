@@ -14,6 +14,7 @@ mod medium;
 mod order;
 mod path;
 mod recipe;
+mod record;
 mod seal;
 mod sums;
 mod ustar;
@@ -30,6 +31,10 @@ pub use medium::{MAX_FILES, Medium, MediumError, Piece, PieceReader, volume_name
 pub use order::{mentioned_blobs, places};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
+pub use record::{
+    Attached, AttachedKind, CheckedSignatures, ImageRecord, InvalidWords, LogState, Said, TransferRecord,
+    Words,
+};
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
 pub use writer::{BlobWriter, Held as HeldBlob, Packaging, WriteError, Writer};

@@ -10,9 +10,11 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::state::StateArgs;
 use crate::audit::{AuditError, Checkpoint, Event, Facts, Log};
+use crate::bundle::{HeadFile, MAX_SEAL_SIZE, Medium};
 use crate::files;
+use crate::oci::Digest;
 use crate::trust::{Note, Signer};
-use crate::verify::{self, VerifiedBundle};
+use crate::verify::VerifiedBundle;
 
 /// The log below the state directory.
 const DIRECTORY: &str = "log";
@@ -134,8 +136,7 @@ impl Run<'_> {
     /// Notes which bundle lay there, when it could not be told what it is. Nothing of it is proven.
     pub fn note_found(&mut self, places: &[PathBuf]) {
         if !self.facts.contains_key("seal") {
-            let seal = places.iter().find_map(|place| verify::seal(place).ok());
-            self.facts.extend(seal.map(|(digest, _)| ("found".to_owned(), json!(digest))));
+            self.facts.extend(found(places).map(|seal| ("found".to_owned(), json!(seal))));
         }
     }
 
@@ -199,6 +200,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The digest of the seal that lies there.
+fn found(places: &[PathBuf]) -> Option<Digest> {
+    let medium = Medium::gather(places).ok()?;
+    let seal = medium.get(&HeadFile::Seal.into())?.read(MAX_SEAL_SIZE).ok()??;
+    Some(Digest::of(&seal))
 }
 
 /// A text as a fact, cut where it is longer than any that makes sense.

@@ -167,6 +167,7 @@ fn export(
     let plan = export::plan(images.to_vec(), documents)?;
     let now = context.signing_time()?;
     let order = Order {
+        record: None,
         packaging: Packaging::Directory,
         stream: "demo".parse().map_err(|error| Failure::new(Exit::Usage, "usage", error))?,
         epoch: 1,

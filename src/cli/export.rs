@@ -13,6 +13,7 @@ use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::output::{bytes, count, escaped};
 use super::policy::PolicyArgs;
+use super::record::{self, RecordArgs};
 use super::registries;
 use super::signers::SignerArgs;
 use super::space::SpaceArgs;
@@ -116,6 +117,8 @@ pub struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
+    record: RecordArgs,
+    #[command(flatten)]
     log: LogArgs,
     #[command(flatten)]
     state: StateArgs,
@@ -157,13 +160,20 @@ impl std::str::FromStr for Expiry {
 }
 
 impl Args {
+    /// The bundle's place in its stream.
+    fn place(&self, now: u64) -> String {
+        let (stream, sequence) = (self.stream.as_str(), self.sequence.unwrap_or(now));
+        format!("{stream}/{sequence}")
+    }
+
     /// What is asked for, for the log.
     fn facts(&self, signers: &[Box<dyn Signer>]) -> Facts {
         let files = [&self.lock, &self.policy.policy, &self.trust_documents];
         let names = ["lock", "policy", "trust-documents"].map(str::to_owned);
-        let files = names.into_iter().zip(files).filter_map(|(name, path)| {
-            Some((name, fact(&path.as_ref()?.to_string_lossy())))
-        });
+        let files = names
+            .into_iter()
+            .zip(files)
+            .filter_map(|(name, path)| Some((name, fact(&path.as_ref()?.to_string_lossy()))));
         let to = self.destination.as_ref().map_or("any", Name::as_str);
         let all = [
             ("destination".to_owned(), fact(to)),
@@ -216,14 +226,20 @@ fn exported(
     context.progress().end();
     let plan = export::plan(images, documents)?;
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
+    let said = args.record.said(&args.place(made(journal.as_ref(), context)?))?;
+    gate.record(said.as_ref())?;
     let bases = bases(args)?;
     if args.dry_run {
         print_plan(args, &plan, &bases, context)?;
         return partial(&pinned.failures, context);
     }
     let chain = chain(args)?;
+    let read = (&opener, jobs);
+    let complete = |said| record::complete(said, &plan, &gate, read, run.state(), context);
+    let record = said.map(complete).transpose()?;
     let trusted = (&bases, chain.as_ref());
     let order = order(args, signers, trusted, journal.as_ref(), context)?;
+    let order = Order { record: record.as_ref(), ..order };
     let out = &args.packaging.out;
     let resumed = journal.is_some();
     if !resumed {
@@ -322,11 +338,7 @@ fn order<'a>(
     journal: Option<&Journal>,
     context: &Context,
 ) -> Result<Order<'a>, Failure> {
-    let now = context.signing_time()?;
-    // An export that goes on ends with the bytes that it would have had. A time to come is no time
-    // at which anything was begun.
-    let begun = journal.map(|journal| journal.begun().created);
-    let now = begun.filter(|begun| *begun <= now).unwrap_or(now);
+    let now = made(journal, context)?;
     let expires = match args.expires {
         None => None,
         Some(Expiry::At(time)) => Some(time),
@@ -348,6 +360,7 @@ fn order<'a>(
         chain,
         sequence,
         previous: previous(args, sequence)?,
+        record: None,
         created,
         expires,
         destination: args.destination.clone(),
@@ -358,6 +371,14 @@ fn order<'a>(
         signers,
         jobs: args.registries.jobs.into(),
     })
+}
+
+/// When the bundle is made. An export that goes on ends with the bytes that it would have had; a time
+/// to come is no time at which anything was begun.
+fn made(journal: Option<&Journal>, context: &Context) -> Result<u64, Failure> {
+    let now = context.signing_time()?;
+    let begun = journal.map(|journal| journal.begun().created);
+    Ok(begun.filter(|begun| *begun <= now).unwrap_or(now))
 }
 
 /// The seal before this one. What it says is not proven; it must be of this stream, and lower.

@@ -135,6 +135,7 @@ fn imported(args: &Args, run: &mut Run<'_>, context: &Context) -> Result<(), Fai
     )?;
     let open = || args.existing_target(context);
     let aboard = Aboard::new(bundle.get()).with_target(&plan, &open);
+    gate.record(bundle.get().lading().record())?;
     gate.aboard(plan.images.iter().map(|planned| planned.image), &aboard)?;
     let Some(held) = &mut held else {
         super::verify::prove(bundle.get(), context)?;
@@ -274,9 +275,12 @@ fn print_plan(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
 
 /// What became of each image, for the log.
 fn listed(summary: &Summary) -> serde_json::Value {
-    facts(summary.images.iter().map(|(name, digest, outcome)| {
-        format!("{} {digest} {name}", word(outcome))
-    }))
+    facts(
+        summary
+            .images
+            .iter()
+            .map(|(name, digest, outcome)| format!("{} {digest} {name}", word(outcome))),
+    )
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -8,7 +8,7 @@ use super::bundles::{BundleArgs, TrustArgs};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{bytes, count, escaped};
-use crate::bundle::{Catalog, Extent, Layer, Pack, Stored};
+use crate::bundle::{Catalog, Extent, Layer, Pack, Stored, TransferRecord, Words};
 use crate::oci::{Digest, Manifest, PinnedDocument, PinnedImage, Role};
 use crate::verify::Contents;
 
@@ -59,6 +59,7 @@ fn print_json(contents: &Contents, context: &Context) -> Result<(), Failure> {
         "files": seal.files,
         "bytes": seal.bytes,
         "tool": contents.lading().tool,
+        "record": contents.lading().record(),
         "requires": seal.requires,
         "packs": packs(contents),
         "blobs": contents.catalog().image_blobs().map(|(digest, size)| {
@@ -122,9 +123,63 @@ pub fn table(contents: &Contents) -> String {
     for base in &seal.requires {
         text += &format!("builds upon   {base}\n");
     }
+    text += &record(contents.lading().record());
     text += &packing(contents);
     for image in contents.images() {
         text += &describe(image, contents);
+    }
+    text
+}
+
+/// Who lets it across, as the bundle says.
+fn record(record: Option<&TransferRecord>) -> String {
+    let Some(record) = record else { return String::new() };
+    let said = &record.said;
+    let words = |words: &Option<Words>| words.as_ref().map(|it| it.as_str().to_owned());
+    let log = record.log.as_ref().map(|it| format!("{}, {}", it.origin.as_str(), count(it.size, "record")));
+    let lines = [
+        ("record", Some(record.id.as_str().to_owned())),
+        ("ticket", words(&said.ticket)),
+        ("prepared by", words(&said.preparer)),
+        ("approved by", words(&said.approver)),
+        ("source", words(&said.source)),
+        ("goes to", words(&said.destination)),
+        ("handling", words(&said.handling)),
+        ("tool digest", record.tool_digest.map(|it| it.to_string())),
+        ("policy met", record.policy.map(|it| it.to_string())),
+        ("maker's log", log),
+    ];
+    let lines = lines.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    lines.map(|(name, value)| format!("{name:<13} {}\n", escaped(&value))).collect::<String>() + "\n"
+}
+
+/// What the transfer record says of an image.
+fn recorded(image: &PinnedImage, contents: &Contents) -> String {
+    let images = contents.lading().record().map(|record| record.images.as_slice());
+    let known = images.unwrap_or_default().iter().find(|it| it.name == image.name);
+    let Some(known) = known else { return String::new() };
+    let mut text = String::new();
+    for signed in &known.signatures {
+        let keys: Vec<&str> = signed.keys.iter().map(Words::as_str).collect();
+        let keys = escaped(&keys.join(", "));
+        text += &format!("  signed upstream by {} of {keys}\n", signed.threshold);
+    }
+    for it in &known.attached {
+        let counts = |counts: &BTreeMap<String, u64>| {
+            let shown = counts.iter().map(|(word, count)| format!("{count} {word}"));
+            escaped(&shown.collect::<Vec<_>>().join(", "))
+        };
+        text += &format!("  {:?} {}", it.kind, it.blob);
+        text += &it.packages.map_or(String::new(), |it| format!(", {}", count(it, "package")));
+        text += &match &it.findings {
+            Some(found) if found.is_empty() => ", no findings".to_owned(),
+            Some(found) => format!(", findings: {}", counts(found)),
+            None => String::new(),
+        };
+        text += "\n";
+        if !it.licences.is_empty() {
+            text += &format!("    licences: {}\n", counts(&it.licences));
+        }
     }
     text
 }
@@ -214,6 +269,7 @@ fn describe(image: &PinnedImage, contents: &Contents) -> String {
         let platform = omitted.platform.as_ref().map_or(String::new(), |it| format!(" {it}"));
         text += &format!("  left behind{platform}  {}\n", omitted.digest);
     }
+    text += &recorded(image, contents);
     if let Some((whole, aboard)) = saved(image, contents) {
         text += &format!(
             "  packed layers of {} take {} aboard, with what they share\n",

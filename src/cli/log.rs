@@ -213,7 +213,9 @@ fn row(record: &Record) -> String {
         Event::Outcome { of, exit, code, facts } => {
             (format!("{code}, exit {exit}: outcome of record {of}"), Some(facts))
         }
-        Event::Torn { bytes, .. } => (format!("a line before was left unfinished: {bytes} bytes"), None),
+        Event::Torn { bytes, .. } => {
+            (format!("a line before was left unfinished: {bytes} bytes"), None)
+        }
     };
     let mut text = format!("{}  {}  {}\n", record.number, record.time, escaped(&what));
     for (name, value) in facts.into_iter().flatten() {
@@ -336,12 +338,7 @@ fn check_proof(path: &PathBuf, trust: &[PathBuf], context: &Context) -> Result<(
     }
 }
 
-fn export(
-    place: &Place,
-    since: Since,
-    out: &PathBuf,
-    context: &Context,
-) -> Result<(), Failure> {
+fn export(place: &Place, since: Since, out: &PathBuf, context: &Context) -> Result<(), Failure> {
     let (mut bytes, mut records) = (Vec::new(), 0_u64);
     audit::read(&place.path(context)?, &[], &mut |record, line| {
         if records > 0 || since.begins_at(record) {
@@ -353,9 +350,7 @@ fn export(
     let shown = out.to_string_lossy();
     match context.json() {
         true => context.print_json(&json!({"file": shown, "records": records})),
-        false => {
-            context.print(&format!("{}: {}\n", escaped(&shown), count(records, "record")))
-        }
+        false => context.print(&format!("{}: {}\n", escaped(&shown), count(records, "record"))),
     }
 }
 

@@ -29,6 +29,7 @@ mod memory;
 mod output;
 mod policy;
 mod progress;
+mod record;
 mod registries;
 mod repack;
 mod sign;

@@ -58,6 +58,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         true => contents.catalog().layers.len(),
         false => prove_layers(contents, context)?,
     };
+    gate.record(contents.lading().record())?;
     gate.aboard(contents.images(), &Aboard::new(contents))?;
     let (seal, signers) = (contents.seal(), contents.signers());
     if context.json() {

@@ -1,5 +1,6 @@
 //! Planning and writing a bundle: from pinned images to a sealed bundle on a medium.
 
+mod attached;
 mod authorise;
 mod base;
 mod fetch;
@@ -12,8 +13,10 @@ mod plan;
 mod recipes;
 mod resume;
 mod run;
+mod summary;
 mod turns;
 
+pub use attached::attached;
 pub use base::{BaseBundle, Bases};
 pub use fetch::fetch_documents;
 pub use journal::{Begun, Journal, JournalError};

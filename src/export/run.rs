@@ -13,7 +13,7 @@ use super::resume::{self, Places};
 use super::{ExportError, PackMode, recipes};
 use crate::bundle::{
     BlobPath, BundlePath, Catalog, CatalogBlob, HeadFile, Held, Lading, MAX_SEAL_SIZE, Marks,
-    Medium, Name, OCI_LAYOUT, Packaging, Seal, Sums, Timestamp, WriteError, Writer,
+    Medium, Name, OCI_LAYOUT, Packaging, Seal, Sums, Timestamp, TransferRecord, WriteError, Writer,
     docker_manifest_json, index_json,
 };
 use crate::files::FileError;
@@ -51,6 +51,8 @@ pub struct Order<'a> {
     pub bases: &'a Bases,
     /// Where blobs are held while they are worked on; beside the bundle unless given.
     pub scratch: Option<&'a Path>,
+    /// The transfer record, if there is to be one.
+    pub record: Option<&'a TransferRecord>,
     /// Who signs; each adds one signature.
     pub signers: &'a [Box<dyn Signer>],
     /// How many blobs are read at a time.
@@ -61,7 +63,7 @@ impl Order<'_> {
     /// What the bundle's bytes depend on.
     fn begun(&self, plan: &Plan) -> Begun {
         let options = format!(
-            "{:?} {} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?}",
+            "{:?} {} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?} {:?}",
             self.packaging,
             self.stream.as_str(),
             self.epoch,
@@ -72,7 +74,8 @@ impl Order<'_> {
             self.destination,
             self.pack,
             self.level,
-            self.bases.seals
+            self.bases.seals,
+            self.record.map(TransferRecord::lasting)
         );
         let options = Digest::of(options.as_bytes());
         Begun { images: plan.images.clone(), options, created: self.created.unix() }
@@ -175,7 +178,8 @@ fn seal(
     (catalog, chunks): (Catalog, Option<Vec<u8>>),
     writer: Writer,
 ) -> Result<Summary, ExportError> {
-    let lading = Lading::new(concat!("gapferry ", env!("CARGO_PKG_VERSION")), plan.images.clone());
+    let lading = Lading::new(concat!("gapferry ", env!("CARGO_PKG_VERSION")), plan.images.clone())
+        .with_record(order.record.cloned());
     let mut heads = vec![
         (HeadFile::OciLayout, OCI_LAYOUT.to_vec()),
         (HeadFile::Index, index_json(&lading.images)),

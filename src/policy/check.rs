@@ -57,6 +57,14 @@ impl<'p> Demands<'p> {
     }
 }
 
+/// The rules for signatures that count for `image`.
+pub(super) fn signature_rules<'p>(
+    policy: &'p Policy,
+    image: &PinnedImage,
+) -> Vec<&'p SignatureRule> {
+    Demands::of(policy, image).signatures
+}
+
 /// An image's config, as far as it matters here.
 #[derive(Debug, Default, Deserialize)]
 struct Config {

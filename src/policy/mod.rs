@@ -12,6 +12,7 @@ mod finding;
 mod parts;
 mod pattern;
 mod place;
+mod record;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ mod tests;
 pub use finding::{Breach, Dated, Finding};
 pub use pattern::{InvalidPattern, Pattern};
 pub use place::Place;
+pub use record::{RecordBreach, RecordField, RecordRule};
 pub use rules::{Kind, MAX_POLICY_SIZE, Policy, PolicyError, Rule, ScanRule, SignatureRule};
 
 use crate::oci::{Descriptor, Digest, Manifest, PinnedImage};
@@ -52,6 +54,11 @@ pub struct Circumstances {
 }
 
 impl Policy {
+    /// Who must have signed `image`: all of these rules count for it.
+    pub fn signatures_for(&self, image: &PinnedImage) -> Vec<&SignatureRule> {
+        check::signature_rules(self, image)
+    }
+
     /// Everything to which the policy objects in `images`, in their order.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use super::cosign::{Key, KeyError};
 use super::pattern::Pattern;
 use super::place::Place;
+use super::record::RecordRule;
 use crate::oci::{Digest, Platform};
 
 /// The largest policy, in bytes.
@@ -29,6 +30,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Who must have signed.
     pub signatures: Vec<SignatureRule>,
+    /// What the transfer record must say.
+    pub record: Option<RecordRule>,
 }
 
 /// What the images that match must be and have.
@@ -153,6 +156,7 @@ struct File {
     rule: Vec<Rule>,
     #[serde(default)]
     signature: Vec<FileSignature>,
+    record: Option<RecordRule>,
 }
 
 #[derive(Deserialize)]
@@ -188,7 +192,8 @@ impl Policy {
         let read_signature = |raw: FileSignature| signature(raw, &read_key);
         let signatures: Vec<SignatureRule> =
             file.signature.into_iter().map(read_signature).collect::<Result<_, E>>()?;
-        let policy = Policy { allow: file.allow, block: file.block, rules: file.rule, signatures };
+        let (allow, block, rules, record) = (file.allow, file.block, file.rule, file.record);
+        let policy = Policy { allow, block, rules, signatures, record };
         match policy.demands() {
             true => Ok(policy),
             false => Err(PolicyError::Empty.into()),
@@ -199,8 +204,10 @@ impl Policy {
         let any = self.allow.is_some()
             || !self.block.is_empty()
             || !self.rules.is_empty()
-            || !self.signatures.is_empty();
-        any && self.rules.iter().all(Rule::demands)
+            || !self.signatures.is_empty()
+            || self.record.is_some();
+        let record = self.record.as_ref().is_none_or(RecordRule::demands);
+        any && record && self.rules.iter().all(Rule::demands)
     }
 }
 

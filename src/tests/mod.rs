@@ -119,6 +119,7 @@ impl Maker {
         let documents = export::fetch_documents(images, &opener, None, 2)?;
         let plan = export::plan(images.to_vec(), documents)?;
         let order = Order {
+            record: None,
             packaging,
             stream: "default".parse().unwrap(),
             epoch: 1,

@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 
+use super::TrustError;
 use super::key::{PublicKey, Signer};
 use super::keyring::Signature;
 use super::purpose::Purpose;
 use super::scheme::Scheme;
-use super::TrustError;
 
 const MAX_SIGNATURES: usize = 16;
 const MAX_SIZE: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use crate::seen::{How, Seen};
 use crate::table::{Row, assert_test};
-use crate::{content, crash, export, fresh, medium, seal, vector};
+use crate::{content, crash, export, fresh, log, medium, seal, vector};
 
 /// A case, and what plays it.
 pub(crate) struct Case {
@@ -286,10 +286,28 @@ fn crashes() -> Vec<Case> {
             .live(crash::two_imports)
             .also(&["tests/replay/broken.rs::of_two_imports_at_once_one_is_refused"]),
         case(58, P, "the lock of a process that is dead").live(crash::stale_lock),
-        case(59, NOT_YET, "an audit log that was edited, cut or put in another order"),
+        case(
+            59,
+            R,
+            "an audit log that was edited, cut or put in another order: the first bad record",
+        )
+        .live(log::edited_cut_or_reordered)
+        .also(&[
+            "tests/evidence/damage.rs::the_first_bad_record_is_named",
+            "tests/evidence/damage.rs::a_checkpoint_that_was_kept_shows_what_a_new_one_hides",
+            "src/audit/tests.rs::the_first_bad_record_is_found",
+        ]),
         case(60, RP, "line feeds and escape codes in names: shown as escapes")
             .live(export::names_with_escapes)
-            .also(&["tests/bundle/shown.rs::nothing_shown_is_obeyed_by_a_terminal"]),
-        case(61, NOT_YET, "an audit log that cannot be written"),
+            .also(&[
+                "tests/bundle/shown.rs::nothing_shown_is_obeyed_by_a_terminal",
+                "tests/evidence/log.rs::nothing_in_a_name_is_obeyed_and_no_secret_is_written",
+            ]),
+        case(61, R, "an audit log that cannot be written: nothing is begun")
+            .live(log::cannot_be_written)
+            .also(&[
+                "tests/evidence/damage.rs::without_a_log_nothing_begins",
+                "tests/evidence/damage.rs::a_full_disk_is_found_before_the_start",
+            ]),
     ]
 }

@@ -15,6 +15,7 @@ mod crash;
 mod export;
 mod fresh;
 mod list;
+mod log;
 mod medium;
 #[path = "../vectors/packed.rs"]
 #[allow(dead_code)] // Each test binary uses a part of it.

@@ -132,7 +132,7 @@ impl Stage {
     }
 
     /// What a refusal must leave as it was: target, memory, and the seal or archive of an export.
-    /// Locks are none of it.
+    /// Locks are none of it, nor is the log, which has the refusal.
     fn kept(&self) -> Tree {
         let mut all = tree(&self.path(""));
         let is = |name: &Path| {
@@ -140,6 +140,7 @@ impl Stage {
         };
         all.retain(|name, _| is(name) || name == Path::new("out.tar"));
         all.retain(|name, _| !name.ends_with("lock") && name.extension() != Some("lock".as_ref()));
+        all.retain(|name, _| !name.starts_with(Path::new(STATE).join("log")));
         all
     }
 }

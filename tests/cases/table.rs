@@ -33,8 +33,7 @@ try the case in more ways.
 
 const FOOT: &str = "
 Without parity (31 to 36) nothing is mended: damage is found, named and refused (25, 41), a volume that
-is missing too (22), and so are sectors that cannot be read (29). Without an audit log (59, 61) the
-site's [memory](guides/replay.md) and what `--output json` says are the record.
+is missing too (22), and so are sectors that cannot be read (29).
 ";
 
 /// A case and what was seen.

@@ -20,7 +20,10 @@ fn the_first_bad_record_is_named() {
         work.write("log", lines.concat());
         // Nothing is added to it either.
         let other = format!("import b1 {TRUST} --to oci:store --log log");
-        assert_eq!(work.refused(&other, 3, "bad-log"), work.refused("log verify --log log", 3, "bad-log"));
+        assert_eq!(
+            work.refused(&other, 3, "bad-log"),
+            work.refused("log verify --log log", 3, "bad-log")
+        );
         assert!(!work.path("store").exists());
         work.refused("log verify --log log", 3, "bad-log")
     };
@@ -70,7 +73,11 @@ fn without_a_log_nothing_begins() {
     for place in ["nowhere/log", "directory", "link", "/dev/full", "/proc/self/log"] {
         let line = format!("import bundle {TRUST} --to oci:store --log {place}");
         work.refused(&line, 1, "log-not-written");
-        work.refused(&format!("export oci:x -o out --key release.key --log {place}"), 1, "log-not-written");
+        work.refused(
+            &format!("export oci:x -o out --key release.key --log {place}"),
+            1,
+            "log-not-written",
+        );
         assert!(!work.path("store").exists() && !work.path("out").exists());
     }
     // A home that cannot be written, and none.

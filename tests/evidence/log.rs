@@ -77,7 +77,9 @@ fn sha256sum_and_openssl_check_the_log_a_checkpoint_and_a_proof() {
         shell(&work, "sed '1,/^$/d' proof > of-proof");
         shell(&work, &check("of-proof", "release.key.pub"));
         line.truncate(9);
-        assert!(work.ok("log check-proof proof --trust release.key.pub").contains("is in gapferry"));
+        assert!(
+            work.ok("log check-proof proof --trust release.key.pub").contains("is in gapferry")
+        );
     }
     work.refused("log check-proof proof --trust other.key.pub", 4, "threshold");
     shell(&work, "sed -i 's/^index .*/index 3/' proof");

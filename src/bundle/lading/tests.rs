@@ -1,4 +1,5 @@
 use super::*;
+use crate::bundle::Words;
 use crate::oci::Digest;
 use serde_json::{Value, json};
 
@@ -53,6 +54,66 @@ fn names_are_in_order_and_each_once() {
         value["images"].as_array_mut().unwrap().insert(0, first);
     });
     assert!(matches!(twice, Err(LadingError::Order(name)) if name.ends_with("a:1")));
+}
+
+/// A record with everything.
+fn record() -> Value {
+    let digest = Digest::of(b"x");
+    json!({
+        "gapferry": "record v1", "id": "default/1/42", "ticket": "CHG-1", "preparer": "Ann",
+        "approver": "Bob", "source": "here", "destination": "there", "handling": "internal",
+        "toolDigest": digest, "policy": digest,
+        "log": {"origin": "gapferry.log/x", "size": 3, "root": digest},
+        "images": [{
+            "name": "docker.io/library/a:1",
+            "signatures": [{"threshold": 1, "keys": ["cosign.pub"]}],
+            "attached": [{
+                "document": digest, "blob": digest, "kind": "spdx", "packages": 2,
+                "licences": {"MIT": 2},
+            }, {
+                "document": digest, "blob": digest, "kind": "trivy", "findings": {"HIGH": 1},
+            }],
+        }],
+    })
+}
+
+#[test]
+fn a_transfer_record_is_read_as_it_was_written() {
+    let whole = read(|value| value["record"] = record()).unwrap();
+    let transfer = whole.record().unwrap();
+    assert_eq!(transfer.said.approver.as_ref().map(Words::as_str), Some("Bob"));
+    let written = lading().with_record(Some(transfer.clone()));
+    assert_eq!(Lading::parse(&written.to_bytes()).unwrap(), written);
+    assert_eq!(serde_json::to_value(&written).unwrap()["record"], record());
+    // Another version is passed over, and stays as it is.
+    let other = json!({"gapferry": "record v2", "x": [1]});
+    let read = read(|value| value["record"] = other.clone()).unwrap();
+    assert_eq!(read.record(), None);
+    assert_eq!(serde_json::to_value(&read).unwrap()["record"], other);
+}
+
+#[test]
+fn a_malformed_transfer_record_is_refused() {
+    let changes: [fn(&mut Value); 9] = [
+        |record| record["x"] = json!(1),
+        |record| record["ticket"] = json!(""),
+        |record| record["ticket"] = json!("a\u{1b}"),
+        |record| record["ticket"] = json!("a".repeat(501)),
+        |record| record["id"] = json!(null),
+        |record| record["images"][0]["name"] = json!("docker.io/library/c:1"),
+        |record| record["images"][0]["attached"][0]["kind"] = json!("other"),
+        |record| record["log"]["x"] = json!(1),
+        |record| {
+            let first = record["images"][0].clone();
+            record["images"].as_array_mut().unwrap().push(first);
+        },
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        let mut changed = record();
+        change(&mut changed);
+        let refused = read(|value| value["record"] = changed);
+        assert!(matches!(refused, Err(LadingError::Record(_))), "{at}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{count, escaped};
-use crate::policy::{Policy, Rule, ScanRule, SignatureRule};
+use crate::policy::{Policy, RecordField, RecordRule, Rule, ScanRule, SignatureRule};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -29,7 +29,7 @@ pub struct Args {
 /// # Errors
 /// When the policy cannot be read, or makes no sense.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let demands = explained(&super::read(&args.policy)?);
+    let demands = explained(&super::read(&args.policy)?.0);
     match context.json() {
         true => context.print_json(&json!({
             "policy": args.policy.to_string_lossy(), "demands": demands,
@@ -58,6 +58,7 @@ fn explained(policy: &Policy) -> Vec<String> {
         lines.extend(demands.iter().map(|demand| format!("{}: {demand}", rule.pattern)));
     }
     lines.extend(policy.signatures.iter().map(of_signature));
+    lines.extend(policy.record.iter().flat_map(of_record));
     lines
 }
 
@@ -79,6 +80,15 @@ fn of_rule(rule: &Rule) -> Vec<String> {
 fn of_scan(scan: &ScanRule) -> String {
     let age = scan.max_age_days.map(|days| format!(", made at most {} ago", count(days, "day")));
     format!("with a scan result ({}){}", list(&scan.types), age.unwrap_or_default())
+}
+
+fn of_record(rule: &RecordRule) -> Vec<String> {
+    let says = |field: &RecordField| format!("the transfer record says {}", field.name());
+    let mut lines: Vec<String> = rule.require.iter().map(says).collect();
+    if rule.approver_differs {
+        lines.push("one person prepared the transfer, and another approved it".to_owned());
+    }
+    lines
 }
 
 fn of_signature(rule: &SignatureRule) -> String {

@@ -8,14 +8,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::input;
 use super::output::{count, escaped, escaped_json};
+use crate::bundle::{CheckedSignatures, TransferRecord, Words};
 use crate::oci::{Digest, Manifest, PinnedImage};
-use crate::policy::{Circumstances, Evidence, Finding, MAX_POLICY_SIZE, Policy};
+use crate::policy::{Circumstances, Evidence, Finding, MAX_POLICY_SIZE, Policy, RecordField};
 use crate::pool;
 use crate::source::Opener;
 pub use evidence::Aboard;
@@ -68,22 +69,26 @@ impl PolicyArgs {
     /// # Errors
     /// When the policy, or a key that it names, cannot be read or makes no sense.
     pub fn gate<'a>(&self, jobs: u16, context: &'a Context) -> Result<Gate<'a>, Failure> {
-        let policy = self.policy.as_deref().map(read).transpose()?;
-        Ok(Gate { policy, jobs: jobs.into(), context })
+        let read = self.policy.as_deref().map(read).transpose()?;
+        let (policy, digest) = read.unzip();
+        Ok(Gate { policy, digest, jobs: jobs.into(), context })
     }
 }
 
 /// Reads a policy, and the keys that it names from where they lie beside it.
-fn read(path: &Path) -> Result<Policy, Failure> {
+fn read(path: &Path) -> Result<(Policy, Digest), Failure> {
     let bytes = input::read(path, MAX_POLICY_SIZE)?;
     let beside = path.parent().unwrap_or(Path::new(""));
     let key = |name: &str| input::key(&beside.join(name)).map(|text| text.to_string());
-    Policy::parse(&bytes, key).map_err(|failure: Failure| failure.at(path.display()))
+    let policy = Policy::parse(&bytes, key);
+    let policy = policy.map_err(|failure: Failure| failure.at(path.display()))?;
+    Ok((policy, Digest::of(&bytes)))
 }
 
 /// Where images are let through, or not.
 pub struct Gate<'a> {
     policy: Option<Policy>,
+    digest: Option<Digest>,
     jobs: usize,
     context: &'a Context,
 }
@@ -92,6 +97,43 @@ impl Gate<'_> {
     /// True when everything is let through.
     pub fn is_open(&self) -> bool {
         self.policy.is_none()
+    }
+
+    /// The SHA-256 of the policy file.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// The signatures of cosign that `image` had to have. Once it is let through it has them.
+    pub fn signatures(&self, image: &PinnedImage) -> Vec<CheckedSignatures> {
+        let rules = self.policy.iter().flat_map(|policy| policy.signatures_for(image));
+        let words = |file: &String| Words::try_from(file.clone()).ok();
+        rules
+            .map(|rule| CheckedSignatures {
+                threshold: rule.threshold,
+                keys: rule.keys.iter().filter_map(|(file, _)| words(file)).collect(),
+            })
+            .collect()
+    }
+
+    /// Holds a transfer record against the policy; one that is not there says nothing.
+    ///
+    /// # Errors
+    /// `policy`, when it objects to anything.
+    pub fn record(&self, record: Option<&TransferRecord>) -> Result<(), Failure> {
+        let rule = self.policy.as_ref().and_then(|policy| policy.record.as_ref());
+        let Some(rule) = rule else { return Ok(()) };
+        let said = |field| record.and_then(|record| said(record, field));
+        match rule.check(said).as_slice() {
+            [] => Ok(()),
+            breaches => {
+                let shown = breaches.iter().map(|it| {
+                    json!({"image": null, "code": it.code(), "digest": null, "message": it.to_string()})
+                });
+                let lines = breaches.iter().map(ToString::to_string);
+                Err(refused((shown.collect(), lines.collect()), self.context))
+            }
+        }
     }
 
     /// Holds images at their sources against the policy. `by_tag` says that no lock pinned them.
@@ -136,25 +178,42 @@ impl Gate<'_> {
         self.context.progress().end();
         match findings.concat().as_slice() {
             [] => Ok(()),
-            findings => Err(refused(findings, self.context)),
+            findings => {
+                let lines = findings.iter().map(ToString::to_string).collect();
+                Err(refused((findings.iter().map(as_json).collect(), lines), self.context))
+            }
         }
     }
 }
 
 /// Lists the findings on standard error, one a line or as one JSON array; the failure sums up.
-fn refused(findings: &[Finding], context: &Context) -> Failure {
+fn refused((shown, lines): (Vec<Value>, Vec<String>), context: &Context) -> Failure {
     let text = match context.json() {
-        true => escaped_json(&json!(findings.iter().map(as_json).collect::<Vec<_>>()).to_string()),
+        true => escaped_json(&json!(shown).to_string()),
         false => {
-            let lines = findings.iter().map(|it| format!("policy: {}", escaped(&it.to_string())));
+            let lines = lines.iter().map(|line| format!("policy: {}", escaped(line)));
             lines.collect::<Vec<_>>().join("\n")
         }
     };
     // That nobody may listen there is no further failure.
     let _ = writeln!(std::io::stderr(), "{text}");
-    let message = format!("the policy is not met: {}", count(findings.len(), "finding"));
+    let message = format!("the policy is not met: {}", count(shown.len(), "finding"));
     let failure = Failure::new(Exit::NotAllowed, "policy", message);
     failure.hint("each is listed before; nothing was written")
+}
+
+/// A field of a transfer record, if it has it.
+fn said(record: &TransferRecord, field: RecordField) -> Option<&str> {
+    let said = &record.said;
+    let words = match field {
+        RecordField::Ticket => &said.ticket,
+        RecordField::Preparer => &said.preparer,
+        RecordField::Approver => &said.approver,
+        RecordField::Source => &said.source,
+        RecordField::Destination => &said.destination,
+        RecordField::Handling => &said.handling,
+    };
+    words.as_ref().map(Words::as_str)
 }
 
 fn as_json(finding: &Finding) -> serde_json::Value {
