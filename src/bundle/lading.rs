@@ -56,7 +56,13 @@ impl Lading {
     /// A lading of `images`, which it sorts by name.
     pub fn new(tool: &str, mut images: Vec<PinnedImage>) -> Lading {
         images.sort_by(|a, b| a.name.cmp(&b.name));
-        Lading { gapferry: FORMAT.to_owned(), tool: tool.to_owned(), images, record: None, transfer: None }
+        Lading {
+            gapferry: FORMAT.to_owned(),
+            tool: tool.to_owned(),
+            images,
+            record: None,
+            transfer: None,
+        }
     }
 
     /// The same with a transfer record.

@@ -32,8 +32,8 @@ pub use order::{mentioned_blobs, places};
 pub use path::{BLOB_DIRECTORY, BlobPath, BundlePath, HeadFile, InvalidPath};
 pub use recipe::{Base, Coding, Extent, Held, Kind, Layer, MAX_FRAME, Opened, Pack};
 pub use record::{
-    Attached, AttachedKind, CheckedSignatures, ImageRecord, InvalidWords, LogState, Said, TransferRecord,
-    Words,
+    Attached, AttachedKind, CheckedSignatures, ImageRecord, InvalidWords, LogState, Said,
+    TransferRecord, Words,
 };
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};

@@ -136,7 +136,10 @@ fn record(record: Option<&TransferRecord>) -> String {
     let Some(record) = record else { return String::new() };
     let said = &record.said;
     let words = |words: &Option<Words>| words.as_ref().map(|it| it.as_str().to_owned());
-    let log = record.log.as_ref().map(|it| format!("{}, {}", it.origin.as_str(), count(it.size, "record")));
+    let log = record
+        .log
+        .as_ref()
+        .map(|it| format!("{}, {}", it.origin.as_str(), count(it.size, "record")));
     let lines = [
         ("record", Some(record.id.as_str().to_owned())),
         ("ticket", words(&said.ticket)),
@@ -150,7 +153,8 @@ fn record(record: Option<&TransferRecord>) -> String {
         ("maker's log", log),
     ];
     let lines = lines.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    lines.map(|(name, value)| format!("{name:<13} {}\n", escaped(&value))).collect::<String>() + "\n"
+    lines.map(|(name, value)| format!("{name:<13} {}\n", escaped(&value))).collect::<String>()
+        + "\n"
 }
 
 /// What the transfer record says of an image.

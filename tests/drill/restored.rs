@@ -87,7 +87,7 @@ fn the_memory_stays_byte_for_byte() {
     export(&work, &IMAGES[..1], "twin", "--sequence 6 --expires 9999-01-01T00:00:00Z");
     let state = work.path(".local/state/gapferry");
     work.ok(&format!("drill old --to store {TRUST} --record none.txt"));
-    assert!(!state.exists(), "a drill makes no memory");
+    assert!(files(&state).is_empty(), "a drill makes no memory");
     work.ok(&format!("import new {TRUST} --to oci:target"));
     let before = files(&state);
     assert!(before.len() > 1);
@@ -126,10 +126,12 @@ fn a_drill_that_never_began_leaves_nothing() {
     assert!(files(&work.path(".")) == before && !work.path("store").exists());
 }
 
-/// Every file below a directory, with its content.
+/// Every file below a directory, with its content. What commands write of themselves, the audit log,
+/// is none of them.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
     let files = files.filter(|entry| entry.file_type().is_file());
+    let files = files.filter(|entry| !entry.path().to_string_lossy().contains("/log/audit.jsonl"));
     let relative = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
     files.map(|entry| (relative(entry.path()), std::fs::read(entry.path()).unwrap())).collect()
 }

@@ -6,6 +6,7 @@
 mod command;
 mod damage;
 mod log;
+mod record;
 #[path = "../interrupted/strace.rs"]
 mod strace;
 

@@ -119,7 +119,8 @@ fn a_state_that_cannot_be_written_is_found_before_anything_is_imported() {
     work.write("file", "");
     for state in ["/proc", "/proc/none", "/sys", "file", "file/below"] {
         let line = format!("import b5 {TRUST} --to oci:target --state {state}");
-        work.refused(&line, 1, "file");
+        work.refused(&line, 1, "log-not-written");
+        work.refused(&format!("{line} --no-log"), 1, "file");
         assert!(!work.path("target").exists(), "{state}");
     }
     work.ok(&format!("verify b5 {TRUST} --state /proc"));

@@ -40,10 +40,11 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.map(|entry| (entry.path().to_owned(), std::fs::read(entry.path()).unwrap())).collect()
 }
 
-/// The memory's files; the lock is none of them.
+/// The memory's files; the lock is none of them, nor is the log, which grows.
 fn memory(work: &Work) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = tree(&work.path(STATE));
-    files.retain(|path, _| !path.ends_with("lock"));
+    let log = work.path(STATE).join("log");
+    files.retain(|path, _| !path.ends_with("lock") && !path.starts_with(&log));
     files
 }
 

@@ -183,7 +183,7 @@ fn a_site_that_accepted_something_goes_on_from_there() {
     work.refused(&line, 3, "trust-digest");
     work.refused("trust show empty", 2, "no-trust-documents");
     work.refused("trust show --state none", 2, "no-trust");
-    assert!(!work.path("none").exists());
+    assert!(!work.path("none/trust").exists());
     // From a later one on, when that is the one that a person names.
     let second = digest(&work, "trust/trust-000002");
     work.ok(&format!("trust accept trust --state later --digest {second}"));

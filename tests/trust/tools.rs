@@ -68,7 +68,7 @@ fn we_take_what_other_tools_sign() {
     let accept = format!("trust accept trust --digest {pinned} --state site");
     let message = work.refused(&accept, 3, "wrong-namespace");
     assert!(message.contains("`gapferry-seal`, not `gapferry-trust`"), "{message}");
-    assert!(!work.path("site").exists());
+    assert!(!work.path("site/trust").exists());
     assert!(shell(&work, &ssh_line("gapferry-trust")));
     work.ok(&accept);
     export(&work, "bundle", "trust", &["ssh"]);
