@@ -27,6 +27,7 @@
 //! | [`verify`] | the numbered verification; the only maker of a verified bundle |
 //! | [`export`] | plan and write a bundle |
 //! | [`import`] | load a verified bundle into a target |
+//! | [`receipt`] | what a site says of an import |
 //! | [`drill`] | proving that a bundle restores |
 //! | [`unpack`] | a bundle as a plain OCI layout |
 //! | [`repack`] | the same bundle in another packaging |
@@ -49,6 +50,7 @@ pub mod memory;
 pub mod oci;
 pub mod policy;
 pub mod pool;
+pub mod receipt;
 pub mod recompress;
 pub mod registry;
 pub mod repack;

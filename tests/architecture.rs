@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
     ("select", &["oci", "source"]),
     ("memory", &["oci", "bundle"]),
     ("audit", &["oci", "trust"]),
-    ("receipt", &["oci", "trust", "bundle", "audit", "verify", "import"]),
+    ("receipt", &["oci", "trust", "bundle", "memory", "audit", "verify", "import"]),
     ("verify", &["oci", "trust", "recompress", "chunk", "bundle", "memory"]),
     ("export", &EXPORT),
     ("import", &["oci", "bundle", "memory", "verify", "target"]),

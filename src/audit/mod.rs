@@ -20,7 +20,7 @@ mod tree;
 pub use chain::{Chain, Tail};
 pub use checkpoint::{Checkpoint, InvalidCheckpoint, MAX_CHECKPOINT_SIZE};
 pub use proof::{InvalidProof, MAX_PROOF_SIZE, Proof};
-pub use record::{Event, Facts, InvalidRecord, Record};
+pub use record::{Event, Facts, InvalidRecord, Record, ascii};
 pub use store::{Log, checkpoint_path, prove, read};
 pub use tree::Tree;
 

@@ -164,7 +164,7 @@ impl Record {
 }
 
 /// JSON with the same meaning, of printable ASCII only.
-fn ascii(json: &str) -> String {
+pub fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         match c {

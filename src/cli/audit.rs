@@ -13,7 +13,7 @@ use crate::audit::{AuditError, Checkpoint, Event, Facts, Log};
 use crate::bundle::{HeadFile, MAX_SEAL_SIZE, Medium};
 use crate::files;
 use crate::oci::Digest;
-use crate::trust::{Note, Signer};
+use crate::trust::Signer;
 use crate::verify::VerifiedBundle;
 
 /// The log below the state directory.
@@ -145,16 +145,6 @@ impl Run<'_> {
         self.log.as_ref().and_then(|(log, _)| log.state())
     }
 
-    /// Signs what the log is now, and leaves that beside it; `None` without a log.
-    ///
-    /// # Errors
-    /// When it cannot be signed or written.
-    pub fn checkpoint(&mut self, signers: &[&dyn Signer]) -> Result<Option<Note>, Failure> {
-        let Some((log, _)) = &mut self.log else { return Ok(None) };
-        let now = timestamp(self.context.now())?;
-        Ok(Some(log.checkpoint(signers, now)?.1))
-    }
-
     /// Writes down how it ended, and signs a checkpoint with those of `signers` whose keys are at hand.
     ///
     /// # Errors
@@ -239,6 +229,11 @@ pub fn facts(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Value {
         listed.push(json!(format!("and {more} more")));
     }
     Value::Array(listed)
+}
+
+/// What somebody said, or nothing.
+pub fn said(text: &Option<String>) -> Value {
+    text.as_deref().map_or(Value::Null, fact)
 }
 
 /// Paths as a fact.

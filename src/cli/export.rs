@@ -13,6 +13,7 @@ use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
 use super::output::{bytes, count, escaped};
 use super::policy::PolicyArgs;
+use super::receipt;
 use super::record::{self, RecordArgs};
 use super::registries;
 use super::signers::SignerArgs;
@@ -20,13 +21,13 @@ use super::space::SpaceArgs;
 use super::state::StateArgs;
 use crate::audit::Facts;
 use crate::bundle::{Medium, Name, Piece};
-use crate::export::{self, BaseBundle, Bases, Journal, Order, PackMode, Plan, Summary};
+use crate::export::{self, Bases, Journal, Order, PackMode, Plan, Summary};
 use crate::files;
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
 use crate::source::Opener;
 use crate::trust::{Chain, Keyring, Signer, read_papers};
-use crate::verify::{self, Anchor, Claims, Site};
+use crate::verify::{self, Anchor, Site};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -91,10 +92,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
-    /// Leave out what this bundle brought to the destination; its head files are enough
-    /// (repeatable)
-    #[arg(long, value_name = "BUNDLE")]
+    /// Leave out what this bundle brought to the destination; its head files are enough. With the
+    /// receipt of its import, which names what came of it, only if all of it is there (repeatable)
+    #[arg(long, value_name = "BUNDLE|RECEIPT")]
     since: Vec<PathBuf>,
+    /// Believe receipts in --since that this public key of the site signed (repeatable)
+    #[arg(long, value_name = "PUBLIC-KEY")]
+    receipt_trust: Vec<PathBuf>,
     /// Hold layers here while they are worked on; beside the bundle unless given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -228,7 +232,7 @@ fn exported(
     gate.at_source(&plan.images, &plan.documents, &opener, args.lock.is_none())?;
     let said = args.record.said(&args.place(made(journal.as_ref(), context)?))?;
     gate.record(said.as_ref())?;
-    let bases = bases(args)?;
+    let bases = receipt::bases(&args.since, &args.receipt_trust)?;
     if args.dry_run {
         print_plan(args, &plan, &bases, context)?;
         return partial(&pinned.failures, context);
@@ -310,18 +314,6 @@ fn pinned(
         Some(path) => Ok(Pinned { lock: read_lock(path)?, failures: Vec::new() }),
         None => args.images.pin(opener, args.registries.jobs.into(), context),
     }
-}
-
-/// What the bundles that the destination took say of themselves. That they say so is enough: a
-/// delta that counts on something else is refused where it is imported.
-fn bases(args: &Args) -> Result<Bases, Failure> {
-    let read = |place: &PathBuf| {
-        let claims = verify::claims(std::slice::from_ref(place));
-        let claims = claims.map_err(|error| Failure::from(error).at(place.display()))?;
-        let Claims { seal_digest: seal, lading, catalog, chunks, .. } = claims;
-        Ok(BaseBundle { seal, lading, catalog, chunks })
-    };
-    Ok(Bases::new(args.since.iter().map(read).collect::<Result<_, Failure>>()?))
 }
 
 /// The maker's trust documents. One that lacks signatures is none.

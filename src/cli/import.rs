@@ -7,20 +7,23 @@ use std::str::FromStr;
 use serde_json::json;
 
 use super::args::RegistryArgs;
-use super::audit::{LogArgs, Run, fact, facts, paths};
-use super::bundles::{BundleArgs, TrustArgs};
+use super::audit::{LogArgs, Run, fact, facts, host, paths, said};
+use super::bundles::{BundleArgs, TrustArgs, timestamp};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{bytes, count};
 use super::policy::{Aboard, PolicyArgs};
+use super::receipt::{Desk, ReceiptArgs};
 use super::registries;
 use super::space::SpaceArgs;
 use super::verify::skipped;
-use crate::audit::Facts;
+use crate::audit::{Checkpoint, Facts};
+use crate::bundle::Timestamp;
 use crate::files;
 use crate::import::{self, Base, ImportError, Mapping, Outcome, Plan, Rule, Summary};
 use crate::memory::{Memory, Place};
 use crate::oci::{PinnedImage, Reference, Repository};
+use crate::receipt::{self, Circumstances, Override};
 use crate::target::{LayoutTarget, RegistryTarget, Target};
 use crate::verify::{Contents, Restore, Site};
 
@@ -35,6 +38,9 @@ EXAMPLES:
   Under other names:
     gapferry import bundle.tar --trust release.key.pub --to docker://registry.site \\
       --map docker.io/library=base --map quay.io=quay
+  With a receipt on the medium, which goes back:
+    gapferry import /media/stick/bundle --trust release.key.pub --to docker://registry.site \\
+      --receipt medium --receipt-key site.key
   An older bundle, after the registry was lost:
     gapferry import may.tar --trust release.key.pub --to docker://new.site:5000 --restore";
 
@@ -70,6 +76,8 @@ pub struct Args {
     space: SpaceArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    receipt: ReceiptArgs,
     #[command(flatten)]
     log: LogArgs,
     #[command(flatten)]
@@ -108,14 +116,27 @@ impl FromStr for To {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let log = if args.dry_run { &LogArgs::none() } else { &args.log };
     let mut run = log.begin(&args.trust.state, "import", args.facts(), context)?;
-    let done = imported(&args, &mut run, context);
+    let desk = args.receipt.desk(&args.bundle.places, context);
+    let (done, signers) = match desk {
+        Err(failure) => (Err(failure), Vec::new()),
+        Ok(desk) => {
+            let done = imported(&args, desk.as_ref(), &mut run, context);
+            (done, desk.map_or_else(Vec::new, |desk| desk.signers))
+        }
+    };
     if done.is_err() {
         run.note_found(&args.bundle.places);
     }
-    run.end(done, &[])
+    run.end(done, &signers)
 }
 
-fn imported(args: &Args, run: &mut Run<'_>, context: &Context) -> Result<(), Failure> {
+fn imported(
+    args: &Args,
+    desk: Option<&Desk>,
+    run: &mut Run<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let started = timestamp(context.now())?;
     let gate = args.policy.gate(args.registries.jobs, context)?;
     let place = args.place();
     // Held from before the first look until the end: of two imports at once, one is refused.
@@ -154,6 +175,13 @@ fn imported(args: &Args, run: &mut Run<'_>, context: &Context) -> Result<(), Fai
         error => error.into(),
     })?;
     run.note("images", listed(&summary));
+    if let Some(desk) = desk.filter(|_| !args.dry_run) {
+        let log = run.state();
+        let circumstances = args.circumstances((place.clone(), started, log), context)?;
+        let receipt = receipt::receipt(&bundle, &plan, &summary, &site.memory, circumstances);
+        let left = desk.leave(&receipt)?;
+        run.note("receipt", fact(&left.to_string_lossy()));
+    }
     if summary.is_whole() {
         args.trust.remember(bundle.get(), held, site.now, context)?;
     }
@@ -172,12 +200,40 @@ struct Remembered<'a> {
 }
 
 impl Args {
+    /// What a receipt says besides.
+    fn circumstances(
+        &self,
+        (target, started, log): (Place, Timestamp, Option<Checkpoint>),
+        context: &Context,
+    ) -> Result<Circumstances, Failure> {
+        let asked = [
+            (self.keep_going, Override::KeepGoing),
+            (!self.image.is_empty(), Override::Only),
+            (self.restore, Override::Restore),
+        ];
+        Ok(Circumstances {
+            host: host(),
+            operator: self.log.operator(context),
+            second_person: self.receipt.second_person.clone(),
+            started,
+            finished: timestamp(context.now())?,
+            threshold: self.trust.threshold as u64,
+            target,
+            overrides: asked.into_iter().filter_map(|(is, it)| is.then_some(it)).collect(),
+            reason: self.receipt.reason.clone(),
+            log,
+        })
+    }
+
     /// What is asked for, for the log.
     fn facts(&self) -> Facts {
         Facts::from([
             ("bundle".to_owned(), paths(&self.bundle.places)),
             ("only".to_owned(), facts(self.image.iter().map(ToString::to_string))),
             ("restore".to_owned(), self.restore.into()),
+            ("keep-going".to_owned(), self.keep_going.into()),
+            ("reason".to_owned(), said(&self.receipt.reason)),
+            ("second-person".to_owned(), said(&self.receipt.second_person)),
             ("to".to_owned(), fact(self.place().as_str())),
         ])
     }

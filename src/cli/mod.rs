@@ -29,6 +29,7 @@ mod memory;
 mod output;
 mod policy;
 mod progress;
+mod receipt;
 mod record;
 mod registries;
 mod repack;
@@ -91,6 +92,7 @@ enum Command {
     Repack(repack::Args),
     Unpack(unpack::Args),
     Drill(drill::Args),
+    Receipt(receipt::Args),
     Log(log::Args),
     Diff(diff::Args),
     Policy(policy::Args),
@@ -114,6 +116,7 @@ impl Command {
             Command::Repack(args) => repack::run(args, context),
             Command::Unpack(args) => unpack::run(args, context),
             Command::Drill(args) => drill::run(args, context),
+            Command::Receipt(args) => receipt::run(args, context),
             Command::Log(args) => log::run(args, context),
             Command::Diff(args) => diff::run(args, context),
             Command::Policy(args) => policy::run(args, context),

@@ -7,6 +7,7 @@ mod command;
 mod damage;
 mod log;
 mod record;
+mod round;
 #[path = "../interrupted/strace.rs"]
 mod strace;
 

@@ -2,6 +2,7 @@
 
 use super::super::failure::{Exit, Failure};
 use crate::audit::AuditError;
+use crate::receipt::ReceiptError;
 
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Failure {
@@ -24,6 +25,31 @@ impl From<AuditError> for Failure {
                 (Exit::Usage, "no-record", "see `gapferry log show`, or make a newer checkpoint")
             }
             E::Full { .. } => (Exit::Failed, "log-full", "begin another log: --log FILE"),
+        };
+        Failure::new(exit, code, error).hint(hint)
+    }
+}
+
+impl From<ReceiptError> for Failure {
+    fn from(error: ReceiptError) -> Failure {
+        use ReceiptError as E;
+        let (exit, code, hint) = match error {
+            E::File(error) => return error.into(),
+            E::Trust(error) => return error.into(),
+            E::Exists(_) => {
+                (Exit::Failed, "exists", "gapferry overwrites nothing: choose another place")
+            }
+            E::Malformed(_) | E::TooLarge => {
+                (Exit::Damaged, "bad-receipt", "nothing of it is proven; ask the site for it anew")
+            }
+            E::OtherBundle { .. } => {
+                (Exit::Usage, "other-bundle", "give the bundle that it is a receipt of")
+            }
+            E::Contradiction(_) => (
+                Exit::Damaged,
+                "receipt-contradiction",
+                "keep both, and ask the site, by another way, what it imported",
+            ),
         };
         Failure::new(exit, code, error).hint(hint)
     }
