@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Every subcommand, as it is typed.
-const SUBCOMMANDS: [&str; 37] = [
+const SUBCOMMANDS: [&str; 40] = [
     "key",
     "key new",
     "key show",
@@ -32,6 +32,9 @@ const SUBCOMMANDS: [&str; 37] = [
     "repack",
     "unpack",
     "drill",
+    "receipt",
+    "receipt show",
+    "receipt check",
     "log",
     "log show",
     "log verify",

@@ -10,6 +10,7 @@ use gapferry::drill::Record;
 use gapferry::memory::Memory;
 use gapferry::oci::Digest;
 use gapferry::policy::{Policy, PolicyError};
+use gapferry::receipt::Receipt;
 use gapferry::select::Lock;
 use gapferry::trust::Document;
 use serde_json::Value;
@@ -53,6 +54,12 @@ fn the_examples_are_what_they_are_said_to_be() {
         assert_eq!(record.previous, before);
         before = Some(Digest::of(line.as_bytes()));
     }
+    let receipt = example("receipt.md", "receipt");
+    assert_eq!(Receipt::parse(receipt.as_bytes()).unwrap().to_bytes(), receipt.as_bytes());
+    let mut lading: Value = serde_json::from_str(&example("lading.md", "lading")).unwrap();
+    lading["record"] = serde_json::from_str(&example("lading.md", "record")).unwrap();
+    let lading = Lading::parse(lading.to_string().as_bytes()).unwrap();
+    assert_eq!(lading.record().unwrap().images.len(), 1);
     let record = example("drill.md", "drill");
     assert_eq!(Record::parse(record.as_bytes()).unwrap().to_bytes(), record.as_bytes());
     let catalog = example("catalog.md", "catalog");

@@ -1,6 +1,6 @@
 //! `gapferry log`: shows, checks, proves and hands out the audit log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -19,7 +19,9 @@ use crate::audit::{
     Tail, checkpoint_path,
 };
 use crate::files;
-use crate::trust::{Note, PublicKey, Signer, Timestamp};
+use crate::receipt;
+use crate::trust::{Keyring, Note, PublicKey, Signer, Timestamp};
+use crate::verify;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -68,11 +70,11 @@ enum LogCommand {
     /// Find the first record that was changed, dropped or moved, and an end that was cut off
     #[command(after_help = EXAMPLES)]
     Verify {
-        /// A checkpoint that was kept: the log must go on from there (repeatable). The one beside the
-        /// log is looked at in any case
+        /// A checkpoint that was kept, or a receipt or a bundle that has one in it: the log must go on
+        /// from there (repeatable). The one beside the log is looked at in any case
         #[arg(long, value_name = "FILE")]
         checkpoint: Vec<PathBuf>,
-        /// Each checkpoint must be signed by one of these public keys (repeatable)
+        /// Each checkpoint, and each receipt, must be signed by one of these public keys (repeatable)
         #[arg(long, value_name = "PUBLIC-KEY")]
         trust: Vec<PathBuf>,
         #[command(flatten)]
@@ -163,7 +165,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         LogCommand::Show { last, since, place } => show(&place, last, since, context),
         LogCommand::Verify { checkpoint, trust, place } => {
-            verify(&place, &checkpoint, &trust, context)
+            check(&place, &checkpoint, &trust, context)
         }
         LogCommand::Prove { number, checkpoint, out, place } => {
             prove(&place, number, checkpoint, out, context)
@@ -232,13 +234,33 @@ fn row(record: &Record) -> String {
 }
 
 /// A checkpoint, of which one of `keys` signed; nobody need have when there are none.
-fn read_checkpoint(path: &PathBuf, keys: &[PublicKey]) -> Result<(Checkpoint, Note), Failure> {
+fn read_checkpoint(path: &Path, keys: &[PublicKey]) -> Result<(Checkpoint, Note), Failure> {
     let bytes = input::read(path, MAX_CHECKPOINT_SIZE)?;
     let read = Checkpoint::of_note(&bytes).map_err(|error| {
-        Failure::from(audit::AuditError::Checkpoint { path: path.clone(), error })
+        Failure::from(audit::AuditError::Checkpoint { path: path.to_owned(), error })
     })?;
     signed(&read.1, &read.0.origin, keys).map_err(|failure| failure.at(path.display()))?;
     Ok(read)
+}
+
+/// What a file or a bundle that was kept says the log was: a checkpoint, a receipt of this site, or
+/// the transfer record of a bundle that was made here. `None` when it says nothing.
+fn kept(path: &Path, keys: &[PublicKey]) -> Result<Option<Checkpoint>, Failure> {
+    if receipt::is_receipt(path) {
+        let here = |error: receipt::ReceiptError| Failure::from(error).at(path.display());
+        let receipt = match keys {
+            [] => receipt::read(path).map_err(here)?,
+            keys => receipt::verify(path, &Keyring::new(keys.to_vec(), 1)?).map_err(here)?.0,
+        };
+        return Ok(receipt.log);
+    }
+    match verify::claims(&[path.to_owned()]) {
+        // The bundle is one's own copy; its signatures are for `gapferry verify`.
+        Ok(claims) => Ok(claims.lading.record().and_then(|it| it.log.as_ref()).map(|it| {
+            Checkpoint { origin: it.origin.as_str().to_owned(), size: it.size, root: it.root }
+        })),
+        Err(_) => read_checkpoint(path, keys).map(|(checkpoint, _)| Some(checkpoint)),
+    }
 }
 
 fn signed(note: &Note, origin: &str, keys: &[PublicKey]) -> Result<(), Failure> {
@@ -253,17 +275,18 @@ fn public_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, Failure> {
     paths.iter().map(|path| public_key(path)).collect()
 }
 
-fn verify(
+fn check(
     place: &Place,
-    kept: &[PathBuf],
+    files: &[PathBuf],
     trust: &[PathBuf],
     context: &Context,
 ) -> Result<(), Failure> {
     let (path, keys) = (place.path(context)?, public_keys(trust)?);
     let beside = Some(checkpoint_path(&path)).filter(|it| it.exists());
-    let checkpoints = kept.iter().chain(&beside).map(|path| read_checkpoint(path, &keys));
-    let checkpoints: Vec<_> =
-        checkpoints.map(|read| read.map(|(state, _)| state)).collect::<Result<_, Failure>>()?;
+    let checkpoints = files.iter().map(|path| kept(path, &keys));
+    let own = beside.iter().map(|path| Ok(Some(read_checkpoint(path, &keys)?.0)));
+    let checkpoints: Vec<Checkpoint> =
+        checkpoints.chain(own).filter_map(Result::transpose).collect::<Result<_, Failure>>()?;
     let (chain, tail) = audit::read(&path, &checkpoints, &mut |_, _| {})?;
     let torn = match tail {
         Tail::Whole => 0,
@@ -315,7 +338,7 @@ fn prove(
     }
 }
 
-fn check_proof(path: &PathBuf, trust: &[PathBuf], context: &Context) -> Result<(), Failure> {
+fn check_proof(path: &Path, trust: &[PathBuf], context: &Context) -> Result<(), Failure> {
     let keys = public_keys(trust)?;
     let bytes = input::read(path, MAX_PROOF_SIZE)?;
     let bad = |error: InvalidProof| {
@@ -338,7 +361,7 @@ fn check_proof(path: &PathBuf, trust: &[PathBuf], context: &Context) -> Result<(
     }
 }
 
-fn export(place: &Place, since: Since, out: &PathBuf, context: &Context) -> Result<(), Failure> {
+fn export(place: &Place, since: Since, out: &Path, context: &Context) -> Result<(), Failure> {
     let (mut bytes, mut records) = (Vec::new(), 0_u64);
     audit::read(&place.path(context)?, &[], &mut |record, line| {
         if records > 0 || since.begins_at(record) {

@@ -228,8 +228,9 @@ pub fn write(
     signers: &[Box<dyn Signer>],
 ) -> Result<Vec<PathBuf>, ReceiptError> {
     let bytes = receipt.to_bytes();
-    let sign = |signer: &Box<dyn Signer>| Signature::by(signer.as_ref(), Purpose::Receipt, &bytes);
-    let signatures = signers.iter().map(sign).collect::<Result<Vec<_>, _>>()?;
+    let signers = signers.iter().map(AsRef::as_ref);
+    let signatures = signers.map(|signer| Signature::by(signer, Purpose::Receipt, &bytes));
+    let signatures = signatures.collect::<Result<Vec<_>, _>>()?;
     files::write_atomic(place, &bytes)?;
     let mut written = Vec::new();
     for signature in signatures {

@@ -126,7 +126,10 @@ fn trust() -> Vec<Case> {
             "what was signed as something else in the place of a seal, and the other way round",
         )
         .vectors(&["seal-is-a-trust-document", "trust-is-a-seal", "trust-signature-namespace"])
-        .also(&["tests/trust/chains.rs::a_seal_is_no_trust_document_and_the_other_way_round"]),
+        .also(&[
+            "tests/trust/chains.rs::a_seal_is_no_trust_document_and_the_other_way_round",
+            "tests/evidence/round.rs::a_receipts_signature_is_no_seals_and_the_other_way_round",
+        ]),
         case(13, R, "CR LF, a byte-order mark, a line twice, unknown or too many in the seal")
             .vectors(&[
                 "seal-crlf",

@@ -9,6 +9,7 @@ mod log;
 mod record;
 mod round;
 #[path = "../interrupted/strace.rs"]
+#[allow(dead_code)] // Each test binary uses a part of it.
 mod strace;
 
 use std::process::Command;

@@ -57,6 +57,16 @@ fn there_and_back_and_there_again() {
     assert_eq!(origin, format!("gapferry.log/{}", &line[..32]));
     // The site signed a checkpoint at the end, with the same key.
     work.ok("log verify --log site.jsonl --trust site.key.pub");
+    // A cut end shows against the receipt, and against the bundle on the side that made it.
+    shell(&work, "cp site.jsonl keep && : > site.jsonl && rm site.jsonl.checkpoint");
+    let said =
+        work.refused(&format!("log verify --log site.jsonl --checkpoint {receipt}"), 3, "bad-log");
+    assert!(said.contains("record 1 and what followed are missing"), "{said}");
+    shell(&work, "mv keep site.jsonl; cp maker.jsonl keep && rm maker.jsonl.checkpoint");
+    work.ok("log verify --log maker.jsonl --checkpoint may");
+    shell(&work, ": > maker.jsonl");
+    work.refused("log verify --log maker.jsonl --checkpoint may", 3, "bad-log");
+    shell(&work, "mv keep maker.jsonl");
     for (name, value) in [
         ("operator", "\"carol\""),
         ("second-person", "\"dave\""),
