@@ -11,7 +11,7 @@ use super::audit::{LogArgs, Run, fact, facts, host, paths, said};
 use super::bundles::{BundleArgs, TrustArgs, timestamp};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::{bytes, count};
+use super::output::{bytes, count, escaped};
 use super::policy::{Aboard, PolicyArgs};
 use super::receipt::{Desk, ReceiptArgs};
 use super::registries;
@@ -179,8 +179,8 @@ fn imported(
         let log = run.state();
         let circumstances = args.circumstances((place.clone(), started, log), context)?;
         let receipt = receipt::receipt(&bundle, &plan, &summary, &site.memory, circumstances);
-        let left = desk.leave(&receipt)?;
-        run.note("receipt", fact(&left.to_string_lossy()));
+        desk.leave(&receipt)?;
+        run.note("receipt", fact(&desk.place().to_string_lossy()));
     }
     if summary.is_whole() {
         args.trust.remember(bundle.get(), held, site.now, context)?;
@@ -188,7 +188,8 @@ fn imported(
     let noted = import::remember(held, &bundle, &summary, &place, site.now).map_err(|error| {
         Failure::from(error).hint("the images are loaded; run it again, so that it is remembered")
     })?;
-    let memory = Remembered { before: &site.memory, now: held.memory(), noted };
+    let receipt = desk.map(Desk::place);
+    let memory = Remembered { before: &site.memory, now: held.memory(), noted, receipt };
     print_summary(summary, bundle.get(), &memory, context)
 }
 
@@ -197,6 +198,8 @@ struct Remembered<'a> {
     before: &'a Memory,
     now: &'a Memory,
     noted: bool,
+    /// The receipt that was left.
+    receipt: Option<&'a Path>,
 }
 
 impl Args {
@@ -362,13 +365,16 @@ fn print_summary(
             })).collect::<Vec<_>>(),
             "blobs": summary.blobs,
             "bytes": summary.bytes,
+            "receipt": memory.receipt.map(|path| path.to_string_lossy()),
             "previousImported": memory.before.has_previous(seal),
             "memory": {"noted": memory.noted, "head": memory.now.head().hex()},
         }))?,
         false => {
             let head = format!("memory   {}\n", memory.now.head().hex());
             let head = if context.verbose() { head } else { String::new() };
-            context.print(&(head + &skipped(seal, memory.before) + &table(&summary)))?;
+            let receipt = memory.receipt.map(|path| escaped(&path.to_string_lossy()));
+            let receipt = receipt.map_or(String::new(), |path| format!("receipt  {path}\n"));
+            context.print(&(head + &skipped(seal, memory.before) + &table(&summary) + &receipt))?;
         }
     }
     let failures = summary.images.into_iter().filter_map(|(_, _, outcome)| match outcome {
