@@ -4,12 +4,15 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use gapferry::audit::{self, Checkpoint, Record};
 use gapferry::bundle::Packaging;
 use gapferry::export::Journal;
 use gapferry::oci::{Descriptor, Digest, Manifest, MediaType, Repository};
 use gapferry::policy::cosign::{Claimed, Key};
 use gapferry::policy::{Policy, PolicyError};
+use gapferry::receipt::Receipt;
 use gapferry::target::Sessions as _;
+use gapferry::trust::Note;
 use gapferry::{import, memory, trust};
 
 pub fn document(data: &[u8]) {
@@ -65,6 +68,44 @@ pub fn cosign(data: &[u8]) {
     for claimed in claims.into_iter().flatten() {
         let signers = claimed.signers(std::iter::once(key));
         assert!(signers.is_err(), "a forgery counts");
+    }
+}
+
+/// A log, and each of its lines; what others may write is added to it.
+pub fn log(data: &[u8]) {
+    for line in data.split_inclusive(|byte| *byte == b'\n') {
+        if let Ok(record) = Record::parse(line) {
+            assert_eq!(record.to_line(), line);
+        }
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    std::fs::write(&path, data).expect("a file");
+    let now = trust::Timestamp::from_unix(1).expect("a time");
+    if let Ok(log) = audit::Log::open(&path, now) {
+        let read = audit::read(&path, &[], &mut |_, _| {}).expect("it was just closed");
+        assert_eq!(read, (log.chain().clone(), audit::Tail::Whole));
+        assert!(std::fs::read(&path).expect("a file").starts_with(data));
+    }
+}
+
+pub fn checkpoint(data: &[u8]) {
+    if let Ok(note) = Note::parse(data) {
+        assert_eq!(note.to_text().as_bytes(), data);
+        let _ = Checkpoint::parse(note.text());
+    }
+}
+
+pub fn log_proof(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok((proof, ..)) = audit::Proof::parse(&text) {
+        assert_eq!(proof.to_text(), text);
+    }
+}
+
+pub fn receipt(data: &[u8]) {
+    if let Ok(receipt) = Receipt::parse(data) {
+        assert_eq!(receipt.to_bytes(), data);
     }
 }
 

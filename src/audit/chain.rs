@@ -56,9 +56,13 @@ impl Found {
 
     /// What a power cut leaves: without a line feed, or not JSON to its end.
     fn is_unfinished(&self) -> bool {
-        let line = self.bytes.strip_suffix(b"\n");
-        line.is_none_or(|line| serde_json::from_slice::<IgnoredAny>(line).is_err())
+        self.bytes.strip_suffix(b"\n").is_none_or(is_cut)
     }
+}
+
+/// Whether a line, without its line feed, is not JSON to its end.
+pub(super) fn is_cut(line: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(line).is_err()
 }
 
 impl Chain {
@@ -99,12 +103,13 @@ impl Chain {
     }
 
     /// Whether `record` belongs behind what was read, and behind the unfinished lines `torn`.
-    fn is_next(&self, record: &Record, torn: &[u8]) -> bool {
+    pub(super) fn is_next(&self, record: &Record, torn: &[u8]) -> bool {
         let joins = record.number == self.size + 1 && record.previous == self.head;
         joins
             && match &record.event {
                 Event::Torn { bytes, digest } => {
-                    !torn.is_empty() && *bytes == torn.len() as u64 && *digest == Digest::of(torn)
+                    let closed = torn.ends_with(b"\n") && *bytes == torn.len() as u64;
+                    closed && *digest == Digest::of(torn)
                 }
                 Event::Outcome { of, .. } => torn.is_empty() && self.open.contains_key(of),
                 Event::Intent { .. } => torn.is_empty(),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::chain::{Chain, Tail};
+use super::chain::{Chain, Tail, is_cut};
 use super::checkpoint::{Checkpoint, MAX_CHECKPOINT_SIZE};
 use super::proof::Proof;
 use super::record::{Event, Record};
@@ -212,18 +212,20 @@ impl Log {
     fn close(&mut self, tail: Tail, now: Timestamp) -> Result<(), AuditError> {
         let Tail::Torn(mut torn) = tail else { return Ok(()) };
         let feed: &[u8] = if torn.ends_with(b"\n") { b"" } else { b"\n" };
-        torn.extend(feed);
-        let whole = Record::parse(&torn).ok();
-        if whole.is_some_and(|it| it.number == self.chain.size + 1) && !feed.is_empty() {
-            // Nothing but the line feed is missing.
+        let begin = torn.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (number, path) = (self.chain.size + 1, self.path.clone());
+        if !feed.is_empty() && !is_cut(&torn[begin..]) {
+            // A line to which nothing but the line feed is missing is the next record, or none.
+            let line = [&torn[begin..], feed].concat();
+            let record = Record::parse(&line).ok();
+            let record = record.filter(|it| begin == 0 && self.chain.is_next(it, &[]));
+            let fault = Fault::Malformed;
+            let record = record.ok_or(AuditError::Record { path, number, fault })?;
             self.append(feed)?;
-            let tail = follow(&mut self.chain, &self.path, &self.file, &[], &mut |_, _| {})?;
-            let (path, number) = (self.path.clone(), self.chain.size + 1);
-            return match tail {
-                Tail::Whole => Ok(()),
-                Tail::Torn(_) => Err(AuditError::Record { path, number, fault: Fault::Malformed }),
-            };
+            self.chain.accept(&record, &line);
+            return Ok(());
         }
+        torn.extend(feed);
         let (bytes, digest) = (torn.len() as u64, Digest::of(&torn));
         self.chain.bytes += bytes - feed.len() as u64;
         self.write(Event::Torn { bytes, digest }, now, feed)

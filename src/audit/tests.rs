@@ -135,6 +135,20 @@ fn read_all(path: &Path) -> Vec<Record> {
 }
 
 #[test]
+fn a_whole_line_that_does_not_belong_there_is_not_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, lines) = log(dir.path(), 2);
+    let stray = Record { number: 3, time: now(), previous: None, event: intent("x") }.to_line();
+    for end in [&stray[..stray.len() - 1], b"{}", b"{\"gap\n{}"] {
+        let bytes = [lines.concat().as_slice(), end].concat();
+        std::fs::write(&path, &bytes).unwrap();
+        let refused = Log::open(&path, now()).unwrap_err();
+        assert!(matches!(refused, AuditError::Record { number: 3, .. }), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+}
+
+#[test]
 fn what_was_closed_cannot_be_taken_away() {
     let dir = tempfile::tempdir().unwrap();
     let (path, lines) = log(dir.path(), 2);

@@ -1,5 +1,6 @@
 //! `gapferry import`: loads a verified bundle into a registry or a layout.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -166,8 +167,8 @@ fn imported(
         let log = run.state();
         let circumstances = args.circumstances((place.clone(), started, log), context)?;
         let receipt = receipt::receipt(&bundle, &plan, &summary, &site.memory, circumstances);
-        let left = desk.leave(&receipt)?;
-        run.note("receipt", fact(&left.to_string_lossy()));
+        desk.leave(&receipt)?;
+        run.note("receipt", fact(&desk.place().to_string_lossy()));
     }
     if summary.is_whole() {
         journal.map_or(Ok(()), |journal| journal.remove())?;
@@ -176,7 +177,8 @@ fn imported(
     let noted = import::remember(held, &bundle, &summary, &place, site.now).map_err(|error| {
         Failure::from(error).hint("the images are loaded; run it again, so that it is remembered")
     })?;
-    let memory = Remembered { before: &site.memory, now: held.memory(), noted };
+    let receipt = desk.map(Desk::place);
+    let memory = Remembered { before: &site.memory, now: held.memory(), noted, receipt };
     print_summary(summary, bundle.get(), &memory, context)
 }
 
@@ -185,6 +187,8 @@ struct Remembered<'a> {
     before: &'a Memory,
     now: &'a Memory,
     noted: bool,
+    /// The receipt that was left.
+    receipt: Option<&'a Path>,
 }
 
 impl Args {
@@ -336,13 +340,16 @@ fn print_summary(
             "blobs": summary.blobs,
             "bytes": summary.bytes,
             "bytesFound": summary.found,
+            "receipt": memory.receipt.map(|path| path.to_string_lossy()),
             "previousImported": memory.before.has_previous(seal),
             "memory": {"noted": memory.noted, "head": memory.now.head().hex()},
         }))?,
         false => {
             let head = format!("memory   {}\n", memory.now.head().hex());
             let head = if context.verbose() { head } else { String::new() };
-            context.print(&(head + &skipped(seal, memory.before) + &table(&summary)))?;
+            let receipt = memory.receipt.map(|path| escaped(&path.to_string_lossy()));
+            let receipt = receipt.map_or(String::new(), |path| format!("receipt  {path}\n"));
+            context.print(&(head + &skipped(seal, memory.before) + &table(&summary) + &receipt))?;
         }
     }
     let failures = summary.images.into_iter().filter_map(|(_, _, outcome)| match outcome {

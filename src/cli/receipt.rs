@@ -126,17 +126,22 @@ fn medium(places: &[PathBuf]) -> Result<PathBuf, Failure> {
 }
 
 impl Desk {
-    /// Signs and writes the receipt, and gives its place.
+    /// Where the receipt will be.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Signs and writes the receipt.
     ///
     /// # Errors
     /// When it cannot be signed or written.
-    pub fn leave(&self, receipt: &Receipt) -> Result<&Path, Failure> {
+    pub fn leave(&self, receipt: &Receipt) -> Result<(), Failure> {
         let written = receipt::write(receipt, &self.place, &self.signers);
         written.map_err(|error| {
             let hint = "the images are loaded, and not remembered: run it again for the receipt";
             Failure::from(error).hint(hint)
         })?;
-        Ok(&self.place)
+        Ok(())
     }
 }
 

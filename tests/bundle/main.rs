@@ -117,6 +117,8 @@ impl Work {
 fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
     let files = files.filter(|entry| entry.file_type().is_file());
+    // The audit log has what was refused, too.
+    let files = files.filter(|entry| !entry.path().to_string_lossy().contains("/log/audit.jsonl"));
     let relative = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
     files.map(|entry| (relative(entry.path()), std::fs::read(entry.path()).unwrap())).collect()
 }

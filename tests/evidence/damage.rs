@@ -153,3 +153,28 @@ fn a_torn_line_is_kept_and_told() {
     let said = work.refused("log verify", 3, "bad-log");
     assert!(said.contains("record 2"), "{said}");
 }
+
+/// A real file system without room: nothing is begun; with room the same command is logged.
+#[test]
+fn a_full_file_system_is_found_before_the_start() {
+    let work = Work::new();
+    export(&work, "bundle", "");
+    std::fs::create_dir(work.path("m")).unwrap();
+    let can = work.tool("unshare -rm mount -t tmpfs -o size=64k none m").status().unwrap();
+    if !can.success() {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    let exe = env!("CARGO_BIN_EXE_gapferry");
+    let import = format!("{exe} import bundle {TRUST} --to oci:store --log m/log --output json");
+    let script = format!(
+        "mount -t tmpfs -o size=64k none m; {import}; echo exit $?; ls store 2> /dev/null
+         mount -o remount,size=4m m; {import} > /dev/null; echo exit $?
+         {exe} log verify --log m/log > /dev/null; echo exit $?"
+    );
+    let mut command = work.tool("unshare -rm sh -c");
+    let output = command.arg(&script).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("\"code\":\"log-not-written\""), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "exit 1\nexit 0\nexit 0\n", "{said}");
+}

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::strace::{disturbed, points};
 use crate::{TESTDATA, TRUST, Work, shell};
 
 const POLICY: &str = "gapferry = \"policy v1\"\n[[signature]]\nkeys = [\"cosign.pub\"]\n\
@@ -94,4 +95,19 @@ fn a_policy_wants_two_people_on_both_sides() {
     assert!(!work.path("store").exists());
     work.write("record.toml", "tickets = \"x\"");
     work.refused(&format!("{line} -o c --record-file record.toml"), 2, "bad-record-file");
+}
+
+#[test]
+fn an_export_that_was_killed_goes_on_with_its_record() {
+    let (work, line) = stage();
+    let line = format!("{line} -o b --record-file record.toml --approver Bob --jobs 1");
+    let total = points(&work, "fsync", &line).len();
+    for at in [total / 4, total / 2] {
+        std::fs::remove_dir_all(work.path("b")).unwrap();
+        let killed = disturbed(&work, "fsync", "signal=SIGKILL", at, &line);
+        assert!(!killed.status.success() && !work.path("b/seal").exists(), "{at}");
+        work.ok(&line);
+        assert_eq!(lading(&work, "b")["record"]["approver"], "Bob");
+        work.ok(&format!("verify b {TRUST}"));
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{self, Document, Files};
+use super::faults::with_record;
 use super::packed;
 use super::papers;
 use super::{Bundle, Vector, Verdict};
@@ -48,6 +49,13 @@ pub(crate) fn all() -> Vec<Vector> {
             resealed("expires: never", "expires: 9999-12-31T23:59:59Z")
         }),
         good("good-index", "An index with a platform that is stated to stay behind.", index()),
+        good("good-record", "With a transfer record.", {
+            let said = json!({"ticket": "CHG-1", "preparer": "Ann", "approver": "Bob"});
+            recorded(said, "record v1")
+        }),
+        good("good-record-newer", "With a transfer record of another version.", {
+            recorded(json!({"anything": [1]}), "record v2")
+        }),
         good(
             "good-referrer",
             "A signature that a subject and one that a tag ties to the image.",
@@ -88,6 +96,15 @@ pub(crate) fn all() -> Vec<Vector> {
             volumes(&directory),
         ),
     ]
+}
+
+/// The good bundle with a transfer record.
+fn recorded(mut said: Value, version: &str) -> Files {
+    said["gapferry"] = json!(version);
+    said["id"] = json!("default/1");
+    let mut content = build::content();
+    with_record(&mut content, said);
+    build::bundle(content)
 }
 
 /// The good bundle with another line in its seal.

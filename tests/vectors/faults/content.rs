@@ -154,6 +154,21 @@ fn ladings() -> Vec<Vector> {
             "\"digest\":\"sha256:",
             "\"digest\":\"sha256:../",
         ),
+        made(
+            "lading-record-unknown-field",
+            "bad-lading",
+            "A field that no record has.",
+            |content| {
+                with_record(content, json!({"gapferry": "record v1", "id": "a/1", "x": 1}));
+            },
+        ),
+        made("lading-record-control", "bad-lading", "A line feed in a ticket.", |content| {
+            with_record(content, json!({"gapferry": "record v1", "id": "a/1", "ticket": "1\n2"}));
+        }),
+        made("lading-record-absent", "bad-lading", "It tells of an image not aboard.", |content| {
+            let images = json!([{"name": "registry.example/absent:1"}]);
+            with_record(content, json!({"gapferry": "record v1", "id": "a/1", "images": images}));
+        }),
         made("lading-name-twice", "bad-lading", "The image stands there twice.", |content| {
             edit_images(content, |images| images.push(images[0].clone()));
         }),
@@ -165,6 +180,13 @@ fn ladings() -> Vec<Vector> {
             });
         }),
     ]
+}
+
+/// Puts a transfer record into the lading.
+pub(crate) fn with_record(content: &mut Files, record: Value) {
+    let mut lading: Value = serde_json::from_slice(&content["lading.json"]).expect("it is JSON");
+    lading["record"] = record;
+    content.insert("lading.json".to_owned(), lading.to_string().into_bytes());
 }
 
 fn edit_images(content: &mut Files, edit: impl FnOnce(&mut Vec<Value>)) {

@@ -9,6 +9,8 @@ mod trust;
 use super::build::{self, Files};
 use super::{Bundle, Vector, Verdict};
 
+pub(crate) use content::with_record;
+
 pub(crate) fn all() -> Vec<Vector> {
     let groups = [seal::all(), content::all(), packs::all(), archives::all(), trust::all()];
     groups.into_iter().flatten().collect()
