@@ -134,7 +134,7 @@ impl Stage {
     }
 
     /// What a refusal must leave as it was: target, memory, and the seal or archive of an export.
-    /// Locks are none of it, nor is the log, which has the refusal.
+    /// Locks are none of it, nor is the log, which has the refusal, nor what uploads were under way.
     fn kept(&self) -> Tree {
         let mut all = tree(&self.path(""));
         let is = |name: &Path| {
@@ -142,7 +142,9 @@ impl Stage {
         };
         all.retain(|name, _| is(name) || name == Path::new("out.tar"));
         all.retain(|name, _| !name.ends_with("lock") && name.extension() != Some("lock".as_ref()));
-        all.retain(|name, _| !name.starts_with(Path::new(STATE).join("log")));
+        for beside in ["log", "imports"] {
+            all.retain(|name, _| !name.starts_with(Path::new(STATE).join(beside)));
+        }
         all
     }
 }
