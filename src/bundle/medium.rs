@@ -12,11 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::part::{Part, ReadAt, is_parity_name};
-use super::path::{BlobPath, BundlePath, HeadFile};
+use super::path::BundlePath;
 use super::ustar;
 use super::volumes::{LABEL, LISTING, MAX_LISTING, listed, volume_number};
 use crate::files::{self, FileError};
-use crate::trust::TrustFile;
 
 /// How many files a bundle may have.
 pub const MAX_FILES: usize = 4_000_000;
@@ -484,24 +483,6 @@ impl Read for PieceReader {
 /// True for what an operating system puts on a medium by itself.
 pub(super) fn is_system(name: &str) -> bool {
     SYSTEM.contains(&name) || name.starts_with(".Trash-")
-}
-
-impl From<BlobPath> for BundlePath {
-    fn from(blob: BlobPath) -> BundlePath {
-        BundlePath::Blob(blob)
-    }
-}
-
-impl From<TrustFile> for BundlePath {
-    fn from(file: TrustFile) -> BundlePath {
-        BundlePath::Trust(file)
-    }
-}
-
-impl From<HeadFile> for BundlePath {
-    fn from(file: HeadFile) -> BundlePath {
-        BundlePath::Head(file)
-    }
 }
 
 #[cfg(test)]

@@ -145,6 +145,24 @@ impl FromStr for BundlePath {
     }
 }
 
+impl From<BlobPath> for BundlePath {
+    fn from(blob: BlobPath) -> BundlePath {
+        BundlePath::Blob(blob)
+    }
+}
+
+impl From<TrustFile> for BundlePath {
+    fn from(file: TrustFile) -> BundlePath {
+        BundlePath::Trust(file)
+    }
+}
+
+impl From<HeadFile> for BundlePath {
+    fn from(file: HeadFile) -> BundlePath {
+        BundlePath::Head(file)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

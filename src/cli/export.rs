@@ -1,5 +1,6 @@
 //! `gapferry export`: writes images to a signed bundle.
 
+mod spread;
 mod told;
 
 use std::collections::BTreeSet;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use super::args::RegistryArgs;
 use super::audit::{LogArgs, Run, fact, facts, keys, paths};
 use super::bundles::{PackagingArgs, timestamp};
-use super::change::{self, ChangeArgs, Drive, Why};
+use super::change::ChangeArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::images::{ImageArgs, Pinned, partial, read_lock};
@@ -21,8 +22,8 @@ use super::signers::SignerArgs;
 use super::space::{Needs, SpaceArgs};
 use super::state::StateArgs;
 use crate::audit::Facts;
-use crate::bundle::{Medium, Name, Piece, Spread, Writer};
-use crate::export::{self, Bases, Journal, JournalError, Order, PackMode, Plan, Summary};
+use crate::bundle::{Medium, Name, Piece, Spread};
+use crate::export::{self, Bases, Journal, Order, PackMode, Summary};
 use crate::files;
 use crate::oci::{Digest, PinnedImage};
 use crate::select::Lock;
@@ -263,7 +264,7 @@ fn exported(
     let said = args.record.said(&args.place(now))?;
     gate.record(said.as_ref())?;
     let bases = receipt::bases(&args.since, &args.receipt_trust)?;
-    let spread = spread(args, &plan, journal.as_ref(), now)?;
+    let spread = spread::spread(args, &plan, journal.as_ref(), now)?;
     let needs = Needs { journal: journal.as_ref(), ..args.needs(&bases, spread.as_ref()) };
     args.space.export(&plan, &needs, context)?;
     if args.dry_run {
@@ -280,7 +281,7 @@ fn exported(
     let out = args.packaging.out();
     let resumed = journal.is_some();
     let summary = match (&spread, args.change.media_count) {
-        (Some(spread), Some(_)) => write_in_turn(args, &plan, &opener, (&order, spread), context)?,
+        (Some(it), Some(_)) => spread::write_in_turn(args, &plan, &opener, (&order, it), context)?,
         _ => {
             let summary = export::write(&plan, &opener, out, &order, journal, context.progress());
             summary.map_err(|error| stays(error.into(), args))?
@@ -372,67 +373,6 @@ fn begun(journal: Option<&Journal>, context: &Context) -> Result<u64, Failure> {
     // at which anything was begun.
     let begun = journal.map(|journal| journal.begun().created);
     Ok(begun.filter(|begun| *begun <= now).unwrap_or(now))
-}
-
-/// What goes to which medium.
-fn spread(
-    args: &Args,
-    plan: &Plan,
-    journal: Option<&Journal>,
-    now: u64,
-) -> Result<Option<Spread>, Failure> {
-    let packing = args.pack_mode() != PackMode::Never;
-    if let Some(other) = journal.filter(|it| it.begun().rooms.len() != args.packaging.media.len()) {
-        return Err(JournalError::Other(other.path().to_owned()).into());
-    }
-    if !args.packaging.media.is_empty() && packing && args.scratch.is_none() {
-        let message = "layers are held while they are packed, and not on the media";
-        let failure = Failure::new(Exit::Usage, "no-scratch", message);
-        return Err(failure.hint("name a directory with --scratch; or pack none: --store-layers"));
-    }
-    let (stream, sequence) = (args.stream.as_str(), args.sequence.unwrap_or(now));
-    let title = format!("stream {stream}, sequence {sequence}");
-    let documents = plan.documents.values().map(|document| document.raw().len() as u64);
-    let heads = plan.head_bytes(packing);
-    // Documents stand in the journal, and what becomes head files.
-    let noted = documents.fold(heads.saturating_mul(2), u64::saturating_add);
-    let rooms = journal.map(|journal| journal.begun().rooms.as_slice());
-    let spread = media::spread(&args.packaging, title, (heads, noted), rooms)?;
-    Ok(spread.map(|mut spread| {
-        // Those that come later are taken to be like the first, until they are there.
-        if let (Some(count), [first]) = (args.change.media_count, &spread.rooms[..]) {
-            spread.rooms = vec![first.clone(); count.into()];
-        }
-        spread
-    }))
-}
-
-/// Writes media one after the other.
-fn write_in_turn(
-    args: &Args,
-    plan: &Plan,
-    opener: &Opener,
-    (order, spread): (&Order<'_>, &Spread),
-    context: &Context,
-) -> Result<Summary, Failure> {
-    let (medium, why) = (&args.packaging.media[0], Why::default());
-    let drive = Drive {
-        root: medium.root.clone(),
-        count: spread.rooms.len(),
-        command: args.change.media_command.clone(),
-        most: medium.most,
-        spare: media::spare(plan.head_bytes(order.pack != PackMode::Never)),
-        read_back: args.read_back,
-        is_own: change::is_own(&medium.root)?,
-        why: why.clone(),
-        progress: context.shared_progress(),
-    };
-    let writer = Writer::create_in_turn(spread.clone(), order.packaging, Box::new(drive))?;
-    let written = export::write_in_turn(plan, opener, writer, order, context.progress());
-    written.map_err(|error| {
-        let why = why.lock().expect("no thread panics with the lock").take();
-        why.unwrap_or_else(|| error.into())
-    })
 }
 
 fn order<'a>(

@@ -121,7 +121,7 @@ impl ReceiptArgs {
 fn medium(places: &[PathBuf]) -> Result<PathBuf, Failure> {
     places.iter().find(|place| place.is_dir()).cloned().ok_or_else(|| {
         let message = "no place of the bundle is a directory, where a receipt can lie";
-        Failure::new(Exit::Usage, "no-medium", message).hint("give a file or a directory")
+        Failure::new(Exit::Usage, "no-directory", message).hint("give a file or a directory")
     })
 }
 

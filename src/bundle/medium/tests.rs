@@ -1,5 +1,5 @@
 use super::*;
-use crate::bundle::OCI_LAYOUT;
+use crate::bundle::{BlobPath, HeadFile, OCI_LAYOUT};
 use crate::oci::Digest;
 use crate::tests::put;
 use std::collections::BTreeSet;
