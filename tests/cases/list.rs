@@ -23,7 +23,6 @@ pub(crate) const R: &[How] = &[How::Refused];
 pub(crate) const P: &[How] = &[How::Passes];
 pub(crate) const RP: &[How] = &[How::Refused, How::Passes];
 const S: &[How] = &[How::GoesOn];
-pub(crate) const NOT_YET: &[How] = &[];
 
 pub(crate) fn case(number: u8, may: &'static [How], what: &'static str) -> Case {
     Case { number, what, may, plays: Vec::new(), also: &[] }
@@ -53,6 +52,7 @@ impl Case {
     /// Plays it, and asserts that it ends as it may.
     pub fn play(&self) -> Row {
         let Case { number, what, may, .. } = *self;
+        assert!(!self.plays.is_empty(), "case {number} is not played");
         let mut seen = Vec::new();
         for (name, play) in &self.plays {
             let these = play();

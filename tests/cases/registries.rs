@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde_json::json;
 
 use crate::build;
-use crate::list::{Case, NOT_YET, P, R, RP, case};
+use crate::list::{Case, P, R, RP, case};
 use crate::misbehaving::{Misbehaving, PASSWORD, Quirk, REFRESH, USER};
 use crate::seen::{How, Seen};
 use crate::stage::{Stage, TRUST};
@@ -78,8 +78,7 @@ fn pull() -> Vec<Case> {
         case(84, P, "ranges are ignored")
             .live(ranges_ignored)
             .also(&["tests/registries/pull.rs::a_blob_that_is_cut_goes_on_or_begins_anew"]),
-        // Played by the client alone: no command lists tags yet.
-        case(85, NOT_YET, "lists of tags that are null, or come in pages").also(&[
+        case(85, RP, "lists of tags that are null, or come in pages").live(tag_lists).also(&[
             "tests/registries/tags.rs::a_list_may_be_null",
             "tests/registries/tags.rs::pages_are_followed",
         ]),
@@ -352,6 +351,16 @@ fn no_content_length() -> Vec<Seen> {
 
 fn ranges_ignored() -> Vec<Seen> {
     carried(&[Quirk::RangesIgnored])
+}
+
+/// What is null is empty, and a pattern that fits nothing is an error.
+fn tag_lists() -> Vec<Seen> {
+    let seen = |quirk| {
+        let (stage, registry) = (bundled(&two()), Misbehaving::with(&[quirk]));
+        import(&stage, &registry, "").passes();
+        export(&stage, &registry, "demo/one:*", "")
+    };
+    vec![seen(Quirk::TagsNull).refused(1, "no-match"), seen(Quirk::TagsInPages).passes()]
 }
 
 fn artifactory() -> Vec<Seen> {

@@ -40,20 +40,14 @@ too (22), and so are sectors that cannot be read (29).
 pub(crate) struct Row {
     pub number: u8,
     pub what: &'static str,
-    /// Empty for what this version does not do.
     pub seen: Vec<Seen>,
     pub shown_by: Vec<String>,
 }
 
 impl Row {
     fn render(&self) -> String {
-        let (outcome, codes) = match self.seen.is_empty() {
-            true => ("not in this version".to_owned(), "–".to_owned()),
-            false => (
-                once(self.seen.iter().map(|seen| seen.how.to_string())),
-                once(self.seen.iter().map(Seen::exit_and_code)),
-            ),
-        };
+        let outcome = once(self.seen.iter().map(|seen| seen.how.to_string()));
+        let codes = once(self.seen.iter().map(Seen::exit_and_code));
         let shown = match self.shown_by.is_empty() {
             true => "–".to_owned(),
             false => once(self.shown_by.iter().map(|name| format!("`{name}`"))),
