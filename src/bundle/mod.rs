@@ -42,7 +42,7 @@ pub use record::{
 pub use salvage::Remains;
 pub use seal::{MAX_SEAL_SIZE, Seal, SealError};
 pub use sums::{MAX_SUMS_SIZE, Sums, SumsError};
-pub use volumes::{LABEL, LISTING, number_list, volume_name, volume_number};
+pub use volumes::{LABEL, LISTING, listing, number_list, volume_name, volume_number};
 pub use writer::{
     BlobWriter, Changer, Held as HeldBlob, NotChanged, Packaging, Room, Spread, Spreading,
     WriteError, Writer, is_fresh,

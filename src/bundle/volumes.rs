@@ -28,7 +28,7 @@ pub fn volume_number(name: &str) -> Option<u32> {
 }
 
 /// `volumes.txt` of volumes of these sizes, in bytes.
-pub(super) fn listing(sizes: impl IntoIterator<Item = u64>) -> Vec<u8> {
+pub fn listing(sizes: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let mut text = String::new();
     for (number, size) in (1..).zip(sizes) {
         writeln!(text, "{} {size}", volume_name(number)).expect("a string takes everything");

@@ -128,7 +128,7 @@ impl TrustArgs {
     pub fn remaining(&self, mended: &Mended, context: &Context) -> Result<Remaining, Failure> {
         let site = self.site(context)?;
         let anchor = self.anchor(&site, context)?;
-        Ok(verify::remaining(&mended.remaining()?, anchor.as_ref(), &site)?)
+        Ok(verify::remaining(mended.remaining()?, anchor.as_ref(), &site)?)
     }
 
     /// The same for a bundle that is read as it was before damage, or what its parts say if nobody is

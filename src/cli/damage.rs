@@ -34,7 +34,9 @@ pub fn prove(contents: &mut Contents, quick: bool, context: &Context) -> Result<
     }
     print_losses(&contents.losses(&digests(&hurt)), context)?;
     let told = hurt.into_iter().map(|hurt| explained(hurt.error, contents));
-    let mut failures = cut.into_iter().chain(told);
+    let mut seen = BTreeSet::new();
+    let mut failures =
+        cut.into_iter().chain(told).filter(|failure| seen.insert(failure.message.clone()));
     let first =
         failures.next().unwrap_or_else(|| Failure::new(Exit::Damaged, "damaged", "damaged"));
     failures.take(MAX_TOLD).for_each(|failure| failure.warn("also", context));

@@ -12,8 +12,11 @@ pub(super) fn by_gaps(contents: &Contents, image: &PinnedImage) -> Option<Import
         return None;
     }
     let needs = contents.needs(image);
-    let gaps = contents.gaps().iter().filter(|hurt| needs.contains(&hurt.digest));
-    because(image, gaps.map(|hurt| hurt.error.to_string()))
+    let mut gaps = contents.gaps().iter().filter(|hurt| needs.contains(&hurt.digest)).peekable();
+    // A volume that is cut short is why what should be in it is missing.
+    let cut = contents.medium().cut().filter(|_| gaps.peek().is_some());
+    let cut = cut.map(ToString::to_string);
+    because(image, cut.into_iter().chain(gaps.map(|hurt| hurt.error.to_string())))
 }
 
 /// That `image` is lost, if there is any reason. Reasons that are the same are one.

@@ -12,7 +12,7 @@ use super::ParityError;
 use super::index::Index;
 use super::input::Input;
 use super::place::Copy;
-use crate::bundle::{HeadFile, Medium, MediumError, Part, ReadAt, Remains};
+use crate::bundle::{HeadFile, LISTING, Medium, MediumError, Part, ReadAt, Remains, listing};
 use crate::files::{self, AtomicFile, FileError};
 use crate::report::Progress;
 
@@ -184,6 +184,12 @@ impl Mended {
         files.retain(|file| file.is_corrected || !only_corrected);
         files.sort_by_key(|file| file.part == Part::File(HeadFile::Seal.into()));
         progress.begin("writing", files.iter().map(|file| file.size).sum());
+        let volumes = files.iter().filter(|file| matches!(file.part, Part::Volume(_)));
+        let sizes: Vec<u64> = volumes.map(|file| file.size).collect();
+        if !sizes.is_empty() && !only_corrected {
+            files::create_directories(out)?;
+            files::write_atomic(&out.join(LISTING), &listing(sizes))?;
+        }
         for file in files {
             let to = match file.part {
                 Part::Archive => out.to_owned(),

@@ -322,12 +322,15 @@ impl<'a> Heads<'a> {
                 return Err(VerifyError::Extra { path: *path, at: Location::of(piece) });
             }
         }
-        for path in self.sums.paths().filter(|path| self.medium.get(path).is_none()) {
-            let error = match gaps.are_allowed() {
-                true => VerifyError::Missing { path: *path },
-                false => self.missing(*path),
+        let is_missing = |path: &&BundlePath| self.medium.get(path).is_none();
+        let missing: Vec<BundlePath> = self.sums.paths().filter(is_missing).copied().collect();
+        let gap = if missing.is_empty() { None } else { self.gap() };
+        for path in missing {
+            let error = match (&gap, path) {
+                (Some(gap), BundlePath::Blob(_)) => VerifyError::Volumes(gap.clone()),
+                _ => VerifyError::Missing { path },
             };
-            gaps.note(path, error)?;
+            gaps.note(&path, error)?;
         }
         Ok(())
     }

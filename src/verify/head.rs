@@ -64,7 +64,7 @@ pub fn verify_medium(
     verify_with(medium, anchor, site, Gaps::forbidden())
 }
 
-fn verify_with(
+pub(super) fn verify_with(
     medium: Medium,
     anchor: &Anchor,
     site: &Site,
@@ -147,9 +147,13 @@ pub fn examine(places: &[PathBuf]) -> Result<Contents, VerifyError> {
 /// # Errors
 /// As [`examine`].
 pub fn examine_medium(medium: Medium) -> Result<Contents, VerifyError> {
+    examine_with(medium, Gaps::forbidden())
+}
+
+pub(super) fn examine_with(medium: Medium, gaps: Gaps) -> Result<Contents, VerifyError> {
     let (bytes, _) = read_head(&medium)?;
     let seal = Seal::parse(&bytes)?;
-    Contents::read(medium, &bytes, seal, Vec::new(), None, Gaps::forbidden())
+    Contents::read(medium, &bytes, seal, Vec::new(), None, gaps)
 }
 
 /// What the head files of a bundle say, whoever made it.

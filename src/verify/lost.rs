@@ -108,11 +108,6 @@ impl Gaps {
         }
     }
 
-    /// True when not everything need be there.
-    pub(super) fn are_allowed(&self) -> bool {
-        self.allowed
-    }
-
     pub(super) fn has(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)
     }

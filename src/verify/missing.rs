@@ -53,14 +53,9 @@ impl fmt::Display for Gap {
 }
 
 impl Heads<'_> {
-    /// The error of a bundle in which `path`, the first of perhaps many, is not there.
-    pub(super) fn missing(&self, path: BundlePath) -> VerifyError {
-        match (path, Gap::of(self.medium)) {
-            (BundlePath::Blob(_), Some(gap)) => {
-                VerifyError::Volumes(Gap { images: self.incomplete_images().ok(), ..gap })
-            }
-            _ => VerifyError::Missing { path },
-        }
+    /// Which volumes are not there, when files are missing; `None` when that cannot be told.
+    pub(super) fn gap(&self) -> Option<Gap> {
+        Gap::of(self.medium).map(|gap| Gap { images: self.incomplete_images().ok(), ..gap })
     }
 
     /// How many images something is missing of. Whatever is looked at is proven.

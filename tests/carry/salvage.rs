@@ -56,7 +56,7 @@ fn whole_images_are_imported_and_the_others_listed() {
     let cases = [
         (Some(damaged), "are not what was signed"),
         (Some(cut), "the archive ends within this member"),
-        (None, "is missing; it lies on a volume after volume-0001.tar"),
+        (None, "volume 2 of 2 is missing (volume-0002.tar)"),
     ];
     for (bytes, why) in cases {
         match bytes {
