@@ -1,17 +1,20 @@
-//! `gapferry diff`: what two bundles or locks do not share.
+//! `gapferry diff`: what two bundles, locks or lists do not share.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::args::RegistryArgs;
 use super::bundles::TrustArgs;
 use super::context::Context;
 use super::failure::Failure;
-use super::images::{is_lock, read_lock};
+use super::images::{ImageArgs, is_lock, read_lock};
 use super::output::bytes;
+use super::registries;
 use crate::chunk::ChunkIndex;
 use crate::diff::{Change, Diff, Side, diff};
-use crate::oci::{Digest, PinnedImage};
-use crate::select::Lock;
+use crate::oci::{Digest, PinnedImage, Platform};
+use crate::select::{ListFile, Lock};
+use crate::source::Opener;
 use crate::verify::Contents;
 
 const EXAMPLES: &str = "\
@@ -21,9 +24,11 @@ EXAMPLES:
   What has changed since the lock that was approved:
     gapferry diff approved.lock images.lock
   Is aboard what was approved:
-    gapferry diff images.lock /media/stick/bundle --trust release.key.pub";
+    gapferry diff images.lock /media/stick/bundle --trust release.key.pub
+  What a list asks for now that the last bundle does not hold:
+    gapferry diff may.tar -f images.txt --image busybox:1.36 --trust release.key.pub";
 
-/// Show what two bundles or locks do not share
+/// Show what two bundles, locks or lists do not share
 ///
 /// Without --trust bundles are held against themselves only: anybody may have made them.
 #[derive(Debug, clap::Args)]
@@ -32,11 +37,24 @@ pub struct Args {
     /// The one: a lock, or a bundle (a directory or an archive)
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// The other
-    #[arg(value_name = "B")]
-    second: PathBuf,
+    /// The other; or what --image and --file ask for
+    #[arg(value_name = "B", required_unless_present_any = ["wanted", "lists"],
+          conflicts_with_all = ["wanted", "lists"])]
+    second: Option<PathBuf>,
+    /// In the place of B: an image, pattern, chart or registry, as `gapferry lock` takes it
+    /// (repeatable)
+    #[arg(long = "image", value_name = "IMAGE")]
+    wanted: Vec<String>,
+    /// In the place of B: a file that names images, as `gapferry lock` takes it (repeatable)
+    #[arg(short = 'f', long = "file", value_name = "[KIND:]FILE")]
+    lists: Vec<ListFile>,
+    /// Of what is asked for, only this platform (repeatable)
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Vec<Platform>,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    registries: RegistryArgs,
 }
 
 enum Thing {
@@ -50,7 +68,10 @@ enum Thing {
 /// Whatever is wrong with one of the two.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let first = open(&args.first, &args.trust, context)?;
-    let second = open(&args.second, &args.trust, context)?;
+    let second = match &args.second {
+        Some(path) => open(path, &args.trust, context)?,
+        None => Thing::Lock(args.asked(context)?),
+    };
     let chunks = (first.chunks()?, second.chunks()?);
     let diff = diff(&first.side(chunks.0.as_ref()), &second.side(chunks.1.as_ref()));
     if context.json() {
@@ -63,6 +84,20 @@ fn open(path: &Path, trust: &TrustArgs, context: &Context) -> Result<Thing, Fail
     match is_lock(path) {
         true => Ok(Thing::Lock(read_lock(path)?)),
         false => Ok(Thing::Bundle(Box::new(trust.look(&[path.to_owned()], context)?))),
+    }
+}
+
+impl Args {
+    /// What is asked for, as it is now.
+    fn asked(&self, context: &Context) -> Result<Lock, Failure> {
+        let images = ImageArgs {
+            images: self.wanted.clone(),
+            lists: self.lists.clone(),
+            platform: self.platform.clone(),
+            ..ImageArgs::default()
+        };
+        let opener = Opener::new(registries::client(&self.registries, context)?);
+        Ok(images.pin(&opener, self.registries.jobs.into(), context)?.lock)
     }
 }
 

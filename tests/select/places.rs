@@ -104,6 +104,15 @@ fn a_repository_and_a_part_of_a_registry_are_chosen() {
         "team-3/app-3:1.1.0",
     ];
     assert_eq!(names(&work, "images.lock", &host), expected);
+    // What is asked for now, beside that lock.
+    work.write("more.txt", format!("{host}/team-5/app-5:1.0.0\n"));
+    let told = work.json(&format!("diff images.lock --image {host}/team-3/app-3:* -f more.txt"));
+    let count = |what: &str| told[what].as_array().unwrap().len();
+    assert_eq!((count("added"), count("removed"), count("changed")), (1, 4, 0), "{told}");
+    assert_eq!(told["added"][0]["name"], format!("{host}/team-5/app-5:1.0.0"));
+    assert_eq!(told["same"], 2);
+    work.refused("diff images.lock", 2, "usage");
+    work.refused("diff images.lock images.lock -f more.txt", 2, "usage");
 }
 
 /// cosign's signatures and the lists that stand in for the referrers API lie under tags that are no
