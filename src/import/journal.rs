@@ -68,7 +68,9 @@ impl Journal {
     /// [`FileError`] when there is one that cannot be read.
     pub fn open(state: &Path, seal: Digest, target: &Place) -> Result<Journal, FileError> {
         let name = Digest::of(format!("{seal} {target}").as_bytes()).hex();
-        let path = state.join(DIRECTORY).join(format!("{}.journal", &name[..32]));
+        let directory = state.join(DIRECTORY);
+        files::sweep(&directory)?;
+        let path = directory.join(format!("{}.journal", &name[..32]));
         let (gapferry, target) = (FORMAT.to_owned(), target.to_string());
         let head = Head { gapferry, seal, target };
         let bytes = match files::read_capped(&path, MAX_SIZE) {

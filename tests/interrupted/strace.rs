@@ -44,9 +44,10 @@ pub(crate) fn points(work: &Work, calls: &str, line: &str) -> Vec<Point> {
     busiest.into_iter().map(number).collect()
 }
 
-/// At most `most` of them, evenly chosen.
+/// As many as `most` of them, or all, evenly chosen.
 pub(crate) fn some(points: &[Point], most: usize) -> impl Iterator<Item = &Point> {
-    points.iter().step_by(points.len().div_ceil(most).max(1))
+    let count = most.min(points.len());
+    (0..count).map(move |at| &points[at * points.len() / count])
 }
 
 /// Runs gapferry with something wrong at a call; `when` is its number, or that with `+` for all from
