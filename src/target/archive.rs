@@ -60,6 +60,8 @@ enum Out {
         stream: Box<dyn Write + Send>,
         reader: PathBuf,
         broken: bool,
+        /// A member ended in its middle: nothing that came behind it would be what it is.
+        cut: bool,
     },
 }
 
@@ -75,7 +77,7 @@ impl ArchiveTarget {
     /// Sends the archive to `reader`, which must take nothing for whole before its end.
     pub(super) fn stream(stream: Box<dyn Write + Send>, reader: &Path) -> ArchiveTarget {
         ArchiveTarget::over(
-            Out::Stream { stream, reader: reader.to_owned(), broken: false },
+            Out::Stream { stream, reader: reader.to_owned(), broken: false, cut: false },
             Form::Docker,
         )
     }
@@ -153,9 +155,17 @@ impl Out {
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         match self {
             Out::File(file) => file.as_file().write_all_at(bytes, at),
+            Out::Stream { cut: true, .. } => Err(io::Error::other("a blob could not be read")),
             Out::Stream { stream, broken, .. } => {
                 stream.write_all(bytes).inspect_err(|_| *broken = true)
             }
+        }
+    }
+
+    /// A member could not be read to its end. A file is written over from there.
+    fn cut(&mut self) {
+        if let Out::Stream { cut, .. } = self {
+            *cut = true;
         }
     }
 
@@ -212,7 +222,10 @@ impl State {
                     at += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(TargetError::Read(error)),
+                Err(error) => {
+                    self.out.cut();
+                    return Err(TargetError::Read(error));
+                }
             }
         }
         let padding = vec![0; (size.next_multiple_of(BLOCK) - size) as usize];
@@ -307,7 +320,10 @@ impl Target for ArchiveTarget {
         open: &Open<'_>,
     ) -> Result<Box<dyn Staged>, TargetError> {
         let mut state = self.state();
-        if state.written.contains(&blob.digest) {
+        // Of a stream that was cut nothing comes: what cut it is the error to be told.
+        if state.written.contains(&blob.digest)
+            || matches!(state.out, Out::Stream { cut: true, .. })
+        {
             return Ok(Box::new(Written));
         }
         let mut content = open().map_err(TargetError::Read)?;
