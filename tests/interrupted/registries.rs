@@ -173,8 +173,8 @@ fn killed_at_a_thousand_calls() {
         let points = points(&sweep.work, ALL, &sweep.line);
         sweep.clear();
         sweep.wire.sent();
-        some(&points, 400).for_each(|point| sweep.kill_at(point));
-        tried += some(&points, 400).count();
+        some(&points, 340).for_each(|point| sweep.kill_at(point));
+        tried += some(&points, 340).count();
     }
     assert!(tried >= 1_000, "{tried}");
 }
