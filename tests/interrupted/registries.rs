@@ -166,17 +166,17 @@ fn faults_of_the_network_at_some_calls() {
 
 #[cfg(feature = "slow-tests")]
 #[test]
-fn killed_at_a_thousand_calls() {
+fn killed_at_hundreds_of_calls() {
     let mut tried = 0;
     for pack in super::PACKS {
         let sweep = Sweep::new(pack);
         let points = points(&sweep.work, ALL, &sweep.line);
         sweep.clear();
         sweep.wire.sent();
-        some(&points, 340).for_each(|point| sweep.kill_at(point));
-        tried += some(&points, 340).count();
+        some(&points, 100).for_each(|point| sweep.kill_at(point));
+        tried += some(&points, 100).count();
     }
-    assert!(tried >= 1_000, "{tried}");
+    assert!(tried >= 300, "{tried}");
 }
 
 #[cfg(feature = "slow-tests")]

@@ -118,9 +118,14 @@ impl Eyes {
         (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
     }
 
-    /// The same as JSON, which must be there.
+    /// The same as JSON, which must be there. docker's registry answers 500 while it is still writing the
+    /// file that it is asked for: then it is asked again.
     pub(crate) fn json(&self, path: &str) -> Value {
-        let (status, _, bytes) = self.get(path);
+        let mut answers = (0..40).map(|at| {
+            std::thread::sleep(std::time::Duration::from_millis(if at == 0 { 0 } else { 50 }));
+            self.get(path)
+        });
+        let (status, _, bytes) = answers.find(|(status, ..)| *status != 500).expect("it mends");
         assert_eq!(status, 200, "{path}");
         serde_json::from_slice(&bytes).unwrap()
     }
