@@ -314,7 +314,7 @@ fn crashes() -> Vec<Case> {
             .live(crash::import_killed)
             .also(&[
                 "tests/interrupted/imports.rs::killed_at_a_thousand_calls",
-                "tests/interrupted/registries.rs::killed_at_a_thousand_calls",
+                "tests/interrupted/registries.rs::killed_at_hundreds_of_calls",
                 "tests/interrupted/registries.rs::an_upload_goes_on_in_the_middle_of_a_blob",
             ]),
         case(55, S, "no space left at any write").live(crash::no_space).also(&[
